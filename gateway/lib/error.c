@@ -1,0 +1,39 @@
+/* error: filling in struct error. */
+#include "lib/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *err_r, const char *format, ...)
+{
+	va_list args;
+
+	if (err_r == NULL) {
+		return -1;
+	}
+	va_start(args, format);
+	vsnprintf(err_r->text, sizeof(err_r->text), format, args);
+	va_end(args);
+	return -1;
+}
+
+int error_prefix(struct error *err, const char *format, ...)
+{
+	char before[ERROR_TEXT_SIZE];
+	char after[ERROR_TEXT_SIZE];
+	va_list args;
+	size_t len;
+
+	if (err == NULL) {
+		return -1;
+	}
+	memcpy(after, err->text, sizeof(after));
+	va_start(args, format);
+	vsnprintf(before, sizeof(before), format, args);
+	va_end(args);
+	len = strlen(before);
+	snprintf(err->text, sizeof(err->text), "%s", before);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", after);
+	return -1;
+}

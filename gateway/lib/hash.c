@@ -1,0 +1,166 @@
+/* hash: digests, random bytes and base64 through OpenSSL. A failure here is
+   a broken library, so it ends the program. */
+#include "lib/hash.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+static void must(int ok, const char *what)
+{
+	if (ok <= 0) {
+		fprintf(stderr, "postern: %s failed in OpenSSL\n", what);
+		abort();
+	}
+}
+
+void hash_sha256_init(struct hash_sha256 *hash)
+{
+	hash->context = EVP_MD_CTX_new();
+	must(hash->context != NULL, "EVP_MD_CTX_new");
+	must(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL), "SHA-256");
+}
+
+void hash_sha256_update(struct hash_sha256 *hash, struct span bytes)
+{
+	must(EVP_DigestUpdate(hash->context, bytes.ptr, bytes.len), "SHA-256");
+}
+
+void hash_sha256_final(struct hash_sha256 *hash,
+		       unsigned char digest_r[HASH_SHA256_SIZE])
+{
+	must(EVP_DigestFinal_ex(hash->context, digest_r, NULL), "SHA-256");
+	hash_sha256_finish(hash);
+}
+
+void hash_sha256_finish(struct hash_sha256 *hash)
+{
+	EVP_MD_CTX_free(hash->context);
+	hash->context = NULL;
+}
+
+void hash_sha256(struct span bytes, unsigned char digest_r[HASH_SHA256_SIZE])
+{
+	must(EVP_Digest(bytes.ptr, bytes.len, digest_r, NULL, EVP_sha256(),
+			NULL),
+	     "SHA-256");
+}
+
+void hash_hmac_sha256(struct span key, struct span bytes,
+		      unsigned char digest_r[HASH_SHA256_SIZE])
+{
+	unsigned int len = 0;
+
+	assert(key.len <= INT32_MAX);
+	must(HMAC(EVP_sha256(), key.ptr, (int)key.len,
+		  (const unsigned char *)bytes.ptr, bytes.len, digest_r,
+		  &len) != NULL,
+	     "HMAC");
+	assert(len == HASH_SHA256_SIZE);
+}
+
+void hash_hex(struct span bytes, char *text_r)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < bytes.len; i++) {
+		unsigned char c = (unsigned char)bytes.ptr[i];
+
+		*text_r++ = digits[c >> 4];
+		*text_r++ = digits[c & 15];
+	}
+	*text_r = '\0';
+}
+
+void hash_random(void *out, size_t len)
+{
+	assert(len <= INT32_MAX);
+	must(RAND_bytes(out, (int)len), "RAND_bytes");
+}
+
+void base64_encode(struct span bytes, struct strbuf *out)
+{
+	char *at;
+
+	assert(bytes.len <= INT32_MAX / 2);
+	/* EVP_EncodeBlock ends with a NUL that is not part of the text. */
+	at = strbuf_reserve(out, (bytes.len + 2) / 3 * 4 + 1);
+	if (at == NULL) {
+		return;
+	}
+	out->len += (size_t)EVP_EncodeBlock((unsigned char *)at,
+					    (const unsigned char *)bytes.ptr,
+					    (int)bytes.len);
+}
+
+static int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z') {
+		return c - 'A';
+	}
+	if (c >= 'a' && c <= 'z') {
+		return c - 'a' + 26;
+	}
+	if (ascii_is_digit(c)) {
+		return c - '0' + 52;
+	}
+	if (c == '+') {
+		return 62;
+	}
+	return c == '/' ? 63 : -1;
+}
+
+/* How many '=' end the text, 0 to 2; -1 when its form is wrong. */
+static int base64_padding(struct span text)
+{
+	size_t padding = 0;
+
+	if (text.len % 4 != 0) {
+		return -1;
+	}
+	while (padding < 2 && padding < text.len &&
+	       text.ptr[text.len - 1 - padding] == '=') {
+		padding++;
+	}
+	for (size_t i = 0; i < text.len - padding; i++) {
+		if (base64_value(text.ptr[i]) < 0) {
+			return -1;
+		}
+	}
+	return (int)padding;
+}
+
+int base64_decode(struct span text, struct strbuf *out)
+{
+	int padding = base64_padding(text);
+	unsigned char *at;
+	size_t size;
+
+	if (padding < 0) {
+		return -1;
+	}
+	size = text.len / 4 * 3;
+	at = (unsigned char *)strbuf_reserve(out, size);
+	if (at == NULL) {
+		return -1;
+	}
+	for (size_t i = 0; i < text.len; i += 4) {
+		uint32_t group = 0;
+
+		for (size_t k = 0; k < 4; k++) {
+			char c = text.ptr[i + k];
+			int value = c == '=' ? 0 : base64_value(c);
+
+			group = group << 6 | (uint32_t)value;
+		}
+		*at++ = (unsigned char)(group >> 16);
+		*at++ = (unsigned char)(group >> 8);
+		*at++ = (unsigned char)group;
+	}
+	out->len += size - (size_t)padding;
+	return 0;
+}
