@@ -144,6 +144,61 @@ int span_to_u64(struct span s, uint64_t max, uint64_t *value_r)
 	return 0;
 }
 
+/* Length of the UTF-8 character at the head of s, 0 when it is none. The
+   second byte is where overlong forms, surrogates and code points past
+   U+10FFFF show (RFC 3629 section 4). */
+static size_t utf8_char_len(const unsigned char *c, size_t len)
+{
+	unsigned char low = 0x80;
+	unsigned char high = 0xbf;
+	size_t need;
+
+	if (c[0] < 0x80) {
+		return 1;
+	}
+	if (c[0] < 0xc2 || c[0] > 0xf4) {
+		return 0;
+	}
+	need = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+	if (need > len) {
+		return 0;
+	}
+	if (c[0] == 0xe0) {
+		low = 0xa0;
+	} else if (c[0] == 0xed) {
+		high = 0x9f;
+	} else if (c[0] == 0xf0) {
+		low = 0x90;
+	} else if (c[0] == 0xf4) {
+		high = 0x8f;
+	}
+	if (c[1] < low || c[1] > high) {
+		return 0;
+	}
+	for (size_t i = 2; i < need; i++) {
+		if (c[i] < 0x80 || c[i] > 0xbf) {
+			return 0;
+		}
+	}
+	return need;
+}
+
+bool span_is_utf8(struct span s)
+{
+	size_t at = 0;
+
+	while (at < s.len) {
+		size_t len = utf8_char_len((const unsigned char *)s.ptr + at,
+					   s.len - at);
+
+		if (len == 0) {
+			return false;
+		}
+		at += len;
+	}
+	return true;
+}
+
 char *span_dup(struct span s)
 {
 	char *copy = xmalloc(s.len + 1);

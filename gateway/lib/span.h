@@ -80,6 +80,10 @@ bool span_next_word(struct span *rest, const char *separators,
    is empty, has another byte, or is larger than max. */
 int span_to_u64(struct span s, uint64_t max, uint64_t *value_r);
 
+/* Well-formed UTF-8 as RFC 3629 has it: shortest forms, no surrogates. NUL is
+   a character like any other. */
+bool span_is_utf8(struct span s);
+
 /* An owned NUL-terminated copy (bytes after a NUL are cut by readers who
    treat it as a string: check first with span_find). Free with free(). */
 char *span_dup(struct span s);

@@ -44,6 +44,33 @@ static void numbers_are_whole_and_bounded(void **state)
 	}
 }
 
+static void utf8_is_checked(void **state)
+{
+	static const struct {
+		struct span text;
+		bool valid;
+	} rows[] = {
+		{ SPAN(""), true },
+		{ SPAN("plain"), true },
+		{ SPAN("Zo\xc3\xab"), true },
+		{ SPAN("\xe2\x82\xac \xf0\x9f\x93\xae"), true },
+		{ SPAN("\xc0\xaf"), false },
+		{ SPAN("\xe0\x80\xaf"), false },
+		{ SPAN("\xed\xa0\x80"), false },
+		{ SPAN("\xf4\x90\x80\x80"), false },
+		{ SPAN("\xf5\x80\x80\x80"), false },
+		{ SPAN("\xc3"), false },
+		{ SPAN("\xe2\x82"), false },
+		{ SPAN("\xe2\x28\xa1"), false },
+		{ SPAN("Zo\xeb"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		assert_int_equal(span_is_utf8(rows[i].text), rows[i].valid);
+	}
+}
+
 static void lines_and_words_are_cut(void **state)
 {
 	struct span rest = SPAN("one\r\n\ntwo");
@@ -220,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_whole_and_bounded),
+		cmocka_unit_test(utf8_is_checked),
 		cmocka_unit_test(lines_and_words_are_cut),
 		cmocka_unit_test(a_strbuf_never_passes_its_cap),
 		cmocka_unit_test(base64_takes_only_base64),
