@@ -92,8 +92,8 @@ struct provider {
 
 struct organization {
 	char *name;
-	/* UUID, text form, lower case. */
-	char id[37];
+	/* UUID, text form, lower case (uuid.h). */
+	char *id;
 	struct domain_set domains;
 	/* ISO 3166 alpha-2, or "". */
 	char *region;

@@ -50,6 +50,13 @@ void hash_sha256(struct span bytes, unsigned char digest_r[HASH_SHA256_SIZE])
 	     "SHA-256");
 }
 
+void hash_sha1(struct span bytes, unsigned char digest_r[HASH_SHA1_SIZE])
+{
+	must(EVP_Digest(bytes.ptr, bytes.len, digest_r, NULL, EVP_sha1(),
+			NULL),
+	     "SHA-1");
+}
+
 void hash_hmac_sha256(struct span key, struct span bytes,
 		      unsigned char digest_r[HASH_SHA256_SIZE])
 {

@@ -27,6 +27,10 @@ void hash_sha256(struct span bytes, unsigned char digest_r[HASH_SHA256_SIZE]);
 void hash_hmac_sha256(struct span key, struct span bytes,
 		      unsigned char digest_r[HASH_SHA256_SIZE]);
 
+/* SHA-1, for version 5 UUIDs alone (RFC 9562 5.5): it resists nobody. */
+#define HASH_SHA1_SIZE 20
+void hash_sha1(struct span bytes, unsigned char digest_r[HASH_SHA1_SIZE]);
+
 /* Lower case hexadecimal with a NUL; text_r has 2 * bytes.len + 1 bytes. */
 void hash_hex(struct span bytes, char *text_r);
 
