@@ -108,6 +108,7 @@ def test_stop_ends_a_server_that_daemonised_and_one_that_ignores_sigterm(
         tmp_path):
     class Stubborn(Server):
         name = "stubborn"
+        stop_seconds = 1
 
         def command(self):
             return ["sh", "-c", "trap '' TERM; setsid sleep 77 & "

@@ -37,6 +37,8 @@ class Postgresql(Server):
     def prepare(self):
         give(self.data, self.owner, 0o700)
         give(self.socket_directory, self.owner, 0o755)
+        if (self.data / "PG_VERSION").exists():
+            return
         run(drop_to(self.owner)
             + [program("initdb"), "--no-sync", "--username=postgres",
                "--encoding=UTF8", "--locale=C.UTF-8", "--auth=reject",

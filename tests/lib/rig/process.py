@@ -113,6 +113,7 @@ class Server:
     command() and is_ready()."""
 
     name = "server"
+    stop_seconds = STOP_SECONDS  # between SIGTERM and SIGKILL
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -223,7 +224,7 @@ class Server:
 
     def _launch(self):
         status_reader, status_writer = os.pipe()
-        command = [sys.executable, "-I", "-S", str(GUARD), str(STOP_SECONDS),
+        command = [sys.executable, "-I", "-S", str(GUARD), str(self.stop_seconds),
                    str(status_writer)]
         command += [str(word) for word in self.command()]
         log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
@@ -253,7 +254,7 @@ class Server:
 
     def _collect(self):
         try:
-            self._guard.wait(STOP_SECONDS + 10)
+            self._guard.wait(self.stop_seconds + 10)
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
