@@ -15,7 +15,8 @@
 #define RELAY_HELD_MAX (128 * 1024)
 
 /* Send bytes that came from one side to the other. Adjacent spans of the
-   buffer given to on_bytes are joined into whole TLS records. */
+   buffer given to on_bytes are joined into whole TLS records; other bytes are
+   copied at once. */
 void relay_forward(struct session *s, enum side from, struct span bytes);
 
 /* Send our own bytes to a side. Copied. */
@@ -43,6 +44,11 @@ size_t relay_backlog(const struct session *s, enum side to);
 /* Call fn once, later, when the backlog of that side is below the low mark. */
 void relay_when_writable(struct session *s, enum side to,
 			 void (*fn)(struct session *s));
+
+/* The end of a side's bytes came without TLS close_notify, or as an error of
+   its connection: what was under way may have been cut short by anyone. Asked
+   in on_eof. */
+bool relay_was_truncated(const struct session *s, enum side from);
 
 /* Counters: plaintext bytes taken from a side so far. */
 uint64_t relay_bytes_in(const struct session *s, enum side from);

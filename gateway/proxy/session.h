@@ -52,7 +52,11 @@ struct protocol {
 	void (*on_connect_failed)(struct session *s, const char *why);
 	/* The handshake asked for with session_start_tls is done. */
 	void (*on_tls)(struct session *s, enum side side);
-	/* The peer closed in order; everything it sent was delivered. */
+	/* The peer will send no more; everything it sent was delivered, and
+	   what is kept will not become longer. relay_was_truncated tells if
+	   it closed in order. A client whose connection broke is closed
+	   without being asked; a provider's is told here, so that the client
+	   gets a last line. */
 	void (*on_eof)(struct session *s, enum side from);
 	/* The timer set with session_set_timeout ran out. */
 	void (*on_timeout)(struct session *s);
@@ -158,7 +162,9 @@ bool session_is_connected(const struct session *s);
 /* Begin TLS: as server towards the client, as client with verification
    towards the provider. Anything already received in plaintext from that
    side ends the session: it may have been injected (on_connect_failed for
-   the server side). Ends in on_tls. */
+   the server side). Inside on_bytes: return right after it, with exactly the
+   bytes up to the end of the STARTTLS exchange, so that what follows shows.
+   Ends in on_tls, or for the server side in on_connect_failed. */
 void session_start_tls(struct session *s, enum side side);
 
 /* The login was accepted by the provider: stop wiping what the client sends
