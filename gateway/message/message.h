@@ -10,6 +10,9 @@
 #include "lib/folder.h"
 #include "lib/span.h"
 
+/* Decoded text of one message that is kept, all parts together. */
+#define MESSAGE_MAX_TEXT (4u * 1024 * 1024)
+
 /* Where a message was seen and for whom; not part of its bytes. */
 enum message_direction {
 	/* To the mailbox: read over IMAP in any folder but Sent. */
@@ -81,7 +84,7 @@ struct message_part {
 	/* "1.2" as in IMAP (RFC 9051 6.4.5.1). */
 	struct span section;
 	/* Decoded text in UTF-8; lines end with LF. Invalid bytes are U+FFFD.
-	 */
+	   Empty for attached plain text and HTML: those are documents. */
 	struct span text;
 	/* RFC 3676; the text is as sent, not yet reflowed. */
 	bool format_flowed;
@@ -92,6 +95,9 @@ struct message_part {
 };
 
 struct message;
+
+/* Open every charset converter now: later the sandbox is closed. */
+void message_warm_up(void);
 
 /* Parse at most what the limits of mime_scan.h allow. Return NULL with the
    reason when it is refused or unreadable. The bytes may be freed after. */
@@ -113,6 +119,13 @@ const struct address *message_addresses(const struct message *msg,
 /* A From, Sender, To... was there but could not be read: participants are
    not known for certain. */
 bool message_addresses_unreadable(const struct message *msg);
+
+/* NULL, or what two mail programs would read differently (two From fields that
+   disagree, a bare CR in a header, ...), as a static text without content. */
+const char *message_ambiguity(const struct message *msg);
+
+/* The empty line after the header was seen: no field is missing. */
+bool message_header_is_complete(const struct message *msg);
 
 const struct message_part *message_parts(const struct message *msg,
 					 size_t *count_r);
