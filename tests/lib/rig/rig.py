@@ -54,8 +54,8 @@ class Rig:
         """A posternd before this rig's provider, not started yet."""
         return Gateway(self.directory / name, self, **settings)
 
-    def writer(self, gateway, name="writer", **settings):
-        return Writer(self.directory / name, self, gateway, **settings)
+    def writer(self, gateway, name="writer"):
+        return Writer(self.directory / name, self, gateway)
 
     def stop(self):
         while self._started:
