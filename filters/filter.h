@@ -51,4 +51,8 @@ enum skip_reason filters_skip_reason(const struct message *msg,
 				     const struct message_origin *origin,
 				     struct filter_note *note_r);
 
+/* Does the address alone say that nobody reads what is sent there
+   ("no-reply", "notifications", ... in many languages)? */
+bool address_is_no_reply(const struct address *address);
+
 #endif
