@@ -27,9 +27,9 @@ void log_set_level(enum log_level level)
 	least = level;
 }
 
-enum log_level log_get_level(void)
+bool log_wants(enum log_level level)
 {
-	return least;
+	return level <= least || listener_fn != NULL;
 }
 
 void log_set_listener(log_listener *listener, void *context)
@@ -67,7 +67,7 @@ void log_write(enum log_level level, const char *format, ...)
 	va_list args;
 	int len;
 
-	if (level > least) {
+	if (!log_wants(level)) {
 		return;
 	}
 	va_start(args, format);
@@ -83,7 +83,7 @@ void log_write(enum log_level level, const char *format, ...)
 		len = (int)sizeof(out) - 1;
 		out[len - 1] = '\n';
 	}
-	if (write(STDERR_FILENO, out, (size_t)len) < 0) {
+	if (level <= least && write(STDERR_FILENO, out, (size_t)len) < 0) {
 		/* Nowhere left to say it. */
 	}
 	if (listener_fn != NULL) {

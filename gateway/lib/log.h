@@ -14,8 +14,9 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* Called with every line that is written, without its end (postern trace).
-   Set NULL to stop. */
+/* Called with every line of any level, without its end (postern trace). While
+   one is set, lines below the level are made for it alone. Set NULL to
+   stop. */
 typedef void log_listener(void *context, enum log_level level,
 			  const char *line);
 
@@ -23,7 +24,8 @@ typedef void log_listener(void *context, enum log_level level,
    is written. name must stay valid. */
 void log_init(const char *name, enum log_level level);
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
+/* Would a line of this level be written anywhere? */
+bool log_wants(enum log_level level);
 void log_set_listener(log_listener *listener, void *context);
 
 /* Read "error", "warning", "info" or "debug". Return 0 or -1. */
@@ -40,7 +42,7 @@ void log_write(enum log_level level, const char *format, ...)
 #define log_info(...)	 log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)                                                         \
 	do {                                                                   \
-		if (log_get_level() >= LOG_LEVEL_DEBUG) {                      \
+		if (log_wants(LOG_LEVEL_DEBUG)) {                              \
 			log_write(LOG_LEVEL_DEBUG, __VA_ARGS__);               \
 		}                                                              \
 	} while (0)
