@@ -129,12 +129,12 @@ def test_mbsync_both_ways_keeps_every_byte_of_500_messages(
     down = [path.read_bytes() for name in ("cur", "new")
             for path in (store / "INBOX" / name).iterdir()]
     assert len(down) == 450
-    stripped = [without_tuid(message).replace(b"\r\n", b"\n")
+    stripped = [clients.without_tuid(message).replace(b"\r\n", b"\n")
                 for message in down]
     assert digests(stripped) == digests(
         message.replace(b"\r\n", b"\n") for message in theirs[:400] + mine)
     # What went up is what was here.
-    up = [without_tuid(message) for message in rig.dovecot.messages(user)]
+    up = [clients.without_tuid(message) for message in rig.dovecot.messages(user)]
     assert digests(up) == digests(theirs[:400] + mine)
     nested = rig.dovecot.messages(user, "Kunden/M&APw-ller")
     assert digests(nested) == digests(theirs[400:])
@@ -151,16 +151,6 @@ def test_mbsync_both_ways_keeps_every_byte_of_500_messages(
         path.unlink()
     clients.mbsync(host, user, tmp_path, starttls=True)
     assert len(rig.dovecot.messages(user)) == 420
-
-
-def without_tuid(message):
-    """The message less the header line mbsync adds to find its uploads."""
-    head, separator, body = message.partition(b"\r\n\r\n")
-    if not separator:
-        head, separator, body = message.partition(b"\n\n")
-    lines = head.splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith(b"X-TUID:")]
-    return b"".join(kept).rstrip(b"\r\n") + separator + body
 
 
 @pytest.mark.parametrize("starttls", [False, True], ids=["tls", "starttls"])

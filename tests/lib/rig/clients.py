@@ -159,6 +159,16 @@ def mbsync(host, user, directory, starttls=False, timeout=300):
     return store
 
 
+def without_tuid(message):
+    """The message less the header line mbsync adds to find its uploads."""
+    head, separator, body = message.partition(b"\r\n\r\n")
+    if not separator:
+        head, separator, body = message.partition(b"\n\n")
+    lines = head.splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(b"X-TUID:")]
+    return b"".join(kept).rstrip(b"\r\n") + separator + body
+
+
 def msmtp(host, user, recipients, message, directory, starttls=False):
     settings = pathlib.Path(directory) / "msmtprc"
     settings.write_text(MSMTP.format(

@@ -11,7 +11,7 @@ import pathlib
 import ssl
 
 from . import ports
-from .process import RigError, Server, give, identity, is_root
+from .process import RigError, Server, give, identity, is_root, run
 
 PASSWORD = "open-sesame"
 # Passwords that a careless proxy mangles; user name -> password.
@@ -42,6 +42,8 @@ mail_save_crlf = yes
 mail_fsync = never
 mail_max_userip_connections = 200
 mailbox_list_index = yes
+# Where the kernel has no more inotify to give, IDLE looks for itself.
+mailbox_idle_check_interval = 1 secs
 lmtp_save_to_detail_mailbox = no
 mail_attribute_dict = file:%h/attributes
 mail_plugins = $mail_plugins acl quota notify
@@ -232,6 +234,15 @@ class Dovecot(Server):
         if is_root():
             for path in created:
                 os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
+
+    def copy(self, user, other):
+        """Make other's mailboxes equal to user's, indexes included."""
+        source = self.maildir(user).parent
+        target = self.maildir(other).parent
+        target.parent.mkdir(parents=True, exist_ok=True)
+        run(["cp", "-a", source, target])
+        if is_root():
+            os.chown(target.parent, self.owner.pw_uid, self.owner.pw_gid)
 
     def _make_maildir(self, target):
         created = []

@@ -46,7 +46,7 @@ class Wire:
             if pause:
                 time.sleep(pause)
 
-    def _fill(self):
+    def fill(self):
         try:
             data = self.socket.recv(65536)
         except (ssl.SSLEOFError, ConnectionResetError):
@@ -59,7 +59,7 @@ class Wire:
     def line(self):
         """The next line with its CRLF."""
         while b"\n" not in self.buffer:
-            self._fill()
+            self.fill()
         end = self.buffer.index(b"\n") + 1
         line, self.buffer = self.buffer[:end], self.buffer[end:]
         return line
@@ -68,7 +68,7 @@ class Wire:
         pieces, got = [self.buffer], len(self.buffer)
         self.buffer = b""
         while got < count:
-            self._fill()
+            self.fill()
             pieces.append(self.buffer)
             got += len(self.buffer)
             self.buffer = b""
@@ -80,7 +80,7 @@ class Wire:
         """Everything until the peer closes."""
         while len(self.buffer) < limit:
             try:
-                self._fill()
+                self.fill()
             except Closed:
                 break
         data, self.buffer = self.buffer, b""
@@ -91,7 +91,7 @@ class Wire:
         self.socket.settimeout(seconds)
         try:
             while True:
-                self._fill()
+                self.fill()
         except Closed:
             return True
         except (TimeoutError, socket.timeout):
