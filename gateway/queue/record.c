@@ -215,10 +215,11 @@ void record_entry_pack(const struct record_entry *entry, struct strbuf *out)
 	frame_put_bytes(out, strbuf_span(&entry->payload));
 }
 
-/* Copy a field of exactly len bytes (or at most, when at_most). */
+/* Copy a text that fills the field exactly, or at most. */
 static bool take_text(struct span from, char *to, size_t size, bool at_most)
 {
-	if (from.len >= size || (!at_most && from.len != size - 1)) {
+	if (from.len >= size || (!at_most && from.len != size - 1) ||
+	    span_find(from, '\0') >= 0) {
 		return false;
 	}
 	if (from.len > 0) {
