@@ -158,10 +158,9 @@ class Dovecot(Server):
         users.write_text("".join(
             "%s:%s\n" % (user, password)
             for user, password in ODD_PASSWORDS.items()))
-        self.configure()
+        self._write_configuration()
 
-    def configure(self):
-        """Write the configuration as the attributes stand."""
+    def _write_configuration(self):
         names, unchrooted = "", ""
         if not is_root():
             names = ("default_internal_user = {0}\ndefault_login_user = {0}\n"

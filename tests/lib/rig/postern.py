@@ -17,13 +17,9 @@ WRITER_USER = "nobody"
 ORGANIZATION = "acme"
 INSPECTED_DOMAINS = ("acme.com",)
 
-# Program -> its folder in a build directory.
-PROGRAMS = {
-    "posternd": "gateway/posternd",
-    "postern-inspect": "gateway/inspect",
-    "postern-writer": "gateway/writer",
-    "postern": "gateway/cli",
-}
+# Where a build directory may hold a program.
+FOLDERS = (".", "gateway/posternd", "gateway/inspect", "gateway/writer",
+           "gateway/cli")
 
 
 def quoted(value):
@@ -132,14 +128,15 @@ class Gateway(Server):
 
     def program(self, name):
         """A program of the build under test, where everyone may run it."""
-        source = pathlib.Path(self.rig.build or ".") / PROGRAMS[name] / name
-        if not source.is_file():
-            raise RigError("%s is not built below %s" % (name,
-                                                         self.rig.build))
+        build = pathlib.Path(self.rig.build or ".")
+        found = [build / folder / name for folder in FOLDERS
+                 if (build / folder / name).is_file()]
+        if not found:
+            raise RigError("%s is not built below %s" % (name, build))
         copy = self.rig.directory / "bin" / name
         if not copy.exists():
             copy.parent.mkdir(exist_ok=True)
-            shutil.copy(source, copy)
+            shutil.copy(found[0], copy)
             copy.chmod(0o755)
         return copy
 
@@ -165,8 +162,8 @@ class Gateway(Server):
 
     def cli(self, *words, **options):
         """Run the postern command with this gateway's configuration."""
-        return run([self.program("postern"), "-c", self.configuration]
-                   + list(words), **options)
+        return run([self.program("postern"), *words, "-c",
+                    self.configuration], **options)
 
 
 class Writer(Server):

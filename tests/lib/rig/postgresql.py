@@ -98,4 +98,3 @@ class Postgresql(Server):
 
     def data_files(self):
         return [path for path in self.data.rglob("*") if path.is_file()]
-

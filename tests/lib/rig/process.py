@@ -148,13 +148,17 @@ class Server:
         return (self._guard is not None and self._guard.poll() is None
                 and "ended" not in self._said)
 
-    def start(self, wait=True):
-        if self.is_running():
-            return self
+    def configure(self):
+        """Make its directory and prepare() it, once."""
         if not self._prepared:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.prepare()
             self._prepared = True
+
+    def start(self, wait=True):
+        if self.is_running():
+            return self
+        self.configure()
         self._launch()
         if wait:
             self.wait_ready()
