@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "config/settings_table.h"
+#include "lib/uuid.h"
 
 struct check {
 	const struct settings *settings;
@@ -210,6 +211,7 @@ static void check_organizations(struct check *c)
 {
 	for (size_t i = 0; i < c->settings->organization_count; i++) {
 		const struct organization *o = &c->settings->organizations[i];
+		char id[UUID_TEXT_SIZE];
 
 		if (o->domains.count == 0) {
 			say(c, true, SECTION_ORGANIZATION, i,
@@ -222,6 +224,12 @@ static void check_organizations(struct check *c)
 			    "organization \"%s\": provider \"%s\" is not "
 			    "defined",
 			    o->name, o->provider);
+		}
+		if (uuid_parse(span_str(o->id), id) < 0) {
+			say(c, true, SECTION_ORGANIZATION, i,
+			    "organization \"%s\": id \"%s\" is no UUID: leave "
+			    "it out to have one made from the name",
+			    o->name, o->id);
 		}
 		if (o->region[0] != '\0' && strlen(o->region) != 2) {
 			say(c, true, SECTION_ORGANIZATION, i,
