@@ -105,13 +105,22 @@ def host_of(gateway):
 
 
 @pytest.fixture(scope="session")
-def gateway(rig):
+def gateway(rig, redis):
     """The gateway most tests share, before the rig's provider."""
     made = rig.gateway()
     try:
         made.program("posternd")
     except RigError as missing:
         pytest.skip(str(missing))
+    rig.start(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def writer(rig, gateway, postgresql):
+    """The writer behind that gateway, with its database as of today."""
+    gateway.cli("db", "migrate")
+    made = rig.writer(gateway)
     rig.start(made)
     return made
 
