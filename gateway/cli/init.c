@@ -108,9 +108,35 @@ static const char **option_target(struct init_options *o, int option)
 	}
 }
 
+/* As mkdir -p: what is missing above it is made readable for all. */
 static int make_directory(const char *path, mode_t mode)
 {
+	char *parent = xstrdup(path);
+	int status = COMMAND_OK;
+
+	for (char *slash = strchr(parent + 1, '/'); slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(parent, 0755);
+		*slash = '/';
+	}
+	free(parent);
 	if (mkdir(path, mode) < 0 && errno != EEXIST) {
+		status = command_fail("init", "%s: %s", path, strerror(errno));
+	}
+	return status;
+}
+
+/* posternd writes its journal there as its own user. */
+static int make_state_directory(const char *path, const char *user)
+{
+	const struct passwd *entry = getpwnam(user);
+
+	if (make_directory(path, 0750) != COMMAND_OK) {
+		return COMMAND_FAILED;
+	}
+	if (entry != NULL && geteuid() == 0 &&
+	    chown(path, entry->pw_uid, entry->pw_gid) < 0) {
 		return command_fail("init", "%s: %s", path, strerror(errno));
 	}
 	return COMMAND_OK;
@@ -230,7 +256,7 @@ static int init(struct init_options *o)
 		conf_print(&o->choice, stdout);
 	} else if (make_directory(o->choice.dir, 0755) != COMMAND_OK ||
 		   make_directory(tls, 0755) != COMMAND_OK ||
-		   make_directory(state_dir, 0750) != COMMAND_OK ||
+		   make_state_directory(state_dir, o->user) != COMMAND_OK ||
 		   (!given && write_certificate(o) != COMMAND_OK) ||
 		   write_event_key(event_key, o->user) != COMMAND_OK ||
 		   write_conf(o) != COMMAND_OK) {
