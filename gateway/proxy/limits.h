@@ -21,6 +21,8 @@ void limits_forget_worker(struct limits *limits, unsigned int worker);
 
 /* What is counted, apart from each other. */
 enum limits_kind {
+	/* All connections; the key is empty. */
+	LIMITS_TOTAL,
 	LIMITS_ADDRESS,
 	LIMITS_ACCOUNT,
 };

@@ -10,6 +10,9 @@
 
 #define RELAY_HIGH_MARK (256 * 1024)
 #define RELAY_LOW_MARK	(64 * 1024)
+/* A peer that asks for much and reads nothing: its own bytes are not taken
+   either above this. */
+#define RELAY_FLOOD_MARK (1024 * 1024)
 /* Bytes of one side that a protocol may leave unconsumed. More ends the
    session: a line that long is refused by the lexers before. */
 #define RELAY_HELD_MAX (128 * 1024)

@@ -1,7 +1,9 @@
 /* worker: what all sessions of one process share: the event base, the
-   buffers bytes move through, TLS contexts, limits, the list of sessions and
-   the counters. posternd makes one per process, gives it listeners and
-   hooks, and drains it. Not thread-safe: one loop, one thread. */
+   buffers bytes move through, TLS contexts, limits and the list of sessions.
+   posternd makes one per process, gives it listeners and hooks, and drains
+   it. Not thread-safe: one loop, one thread. Counts by itself, in
+   lib/metrics: sessions, logins and their failures, provider and TLS
+   failures, refusals by limit, bytes. */
 #ifndef POSTERN_PROXY_WORKER_H
 #define POSTERN_PROXY_WORKER_H
 
@@ -17,35 +19,6 @@ struct proxy_worker;
 
 /* One session ticket key: name, HMAC key, AES-256 key. */
 #define PROXY_TICKET_KEY_SIZE 80
-
-/* Plain numbers for the metrics page; they only grow, but for those marked
-   as now. */
-struct proxy_counters {
-	uint64_t accepted;
-	/* Refused at accept: limits, networks, PROXY header. */
-	uint64_t refused;
-	uint64_t sessions_now;
-	uint64_t sessions_closed;
-	uint64_t logins;
-	uint64_t login_failures;
-	/* Logins refused by limits without asking the provider. */
-	uint64_t logins_refused;
-	uint64_t connects;
-	uint64_t connect_failures;
-	uint64_t client_handshakes;
-	uint64_t client_handshakes_resumed;
-	uint64_t client_handshake_failures;
-	uint64_t server_handshakes;
-	uint64_t server_handshakes_resumed;
-	uint64_t server_handshake_failures;
-	/* Plaintext bytes taken from clients and from providers. */
-	uint64_t client_bytes_in;
-	uint64_t server_bytes_in;
-	/* Times a side was not read because the other was slow. */
-	uint64_t backpressure;
-	/* accept paused for want of file descriptors. */
-	uint64_t accept_paused;
-};
 
 /* Make a worker: reads certificates and CA files. settings is referenced.
    hooks is borrowed for the worker's life; NULL for none. limits is borrowed
@@ -96,7 +69,5 @@ size_t proxy_cut_mailbox(struct proxy_worker *worker, struct span mailbox,
 void proxy_each_session(struct proxy_worker *worker,
 			void (*fn)(struct session *s, void *context),
 			void *context);
-
-const struct proxy_counters *proxy_counters(const struct proxy_worker *worker);
 
 #endif
