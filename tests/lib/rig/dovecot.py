@@ -5,6 +5,7 @@ takes an address nobody else uses and owns it. Mail lies as Maildir with CRLF:
 the bytes on disk are the bytes on the wire.
 """
 
+import grp
 import imaplib
 import os
 import pathlib
@@ -133,6 +134,9 @@ service lmtp {{
 service stats {{
   {unchrooted}
 }}
+service imap-urlauth-login {{
+  {unchrooted}
+}}
 """
 
 
@@ -145,13 +149,13 @@ class Dovecot(Server):
         self.certificate_name = certificate
         self.imap_port = ports.free_port()
         self.imaps_port = ports.free_port()
-        self.sasl_socket = self.directory / "run" / "sasl"
-        self.lmtp_socket = self.directory / "run" / "lmtp-in"
+        self.sasl_socket = self.directory / "sockets" / "sasl"
+        self.lmtp_socket = self.directory / "sockets" / "lmtp"
         self.mail_directory = self.directory / "mail"
         self.owner = identity("mail")
 
     def prepare(self):
-        for name in ("run", "state"):
+        for name in ("run", "state", "sockets"):
             (self.directory / name).mkdir(exist_ok=True)
         give(self.mail_directory, self.owner, 0o700)
         users = self.directory / "users"
@@ -165,7 +169,8 @@ class Dovecot(Server):
         if not is_root():
             names = ("default_internal_user = {0}\ndefault_login_user = {0}\n"
                      "default_internal_group = {1}"
-                     ).format(self.owner.pw_name, self.owner.pw_gid)
+                     ).format(self.owner.pw_name,
+                              grp.getgrgid(self.owner.pw_gid).gr_name)
             unchrooted = "chroot ="
         listen = "127.0.0.1" + (", ::1" if ports.has_ipv6() else "")
         text = CONFIGURATION.format(
