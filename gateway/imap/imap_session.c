@@ -21,7 +21,7 @@ static_assert(N_ELEMENTS(state_names) == IMAP_STATE_COUNT, "names");
 
 void imap_session_set_state(struct imap_session *m, enum imap_state state)
 {
-	if (log_get_level() >= LOG_LEVEL_DEBUG) {
+	if (log_wants(LOG_LEVEL_DEBUG)) {
 		session_log(m->session, LOG_LEVEL_DEBUG, "imap from=%s to=%s",
 			    state_names[m->state], state_names[state]);
 	}
