@@ -17,6 +17,8 @@ struct entry {
 	/* The last comment with text, a name in the old style. */
 	struct span comment;
 	bool has_angle;
+	/* Length of the phrase when the angle began. */
+	size_t before_angle;
 	/* The phrase holds a word outside quotes with '@' in it. */
 	bool has_at;
 };
@@ -89,7 +91,7 @@ static void add_unquoted(struct strbuf *out, struct span quoted)
 static bool is_local_byte(char c)
 {
 	return (unsigned char)c > ' ' && (unsigned char)c != 0x7f &&
-	       memchr("()<>[]:;,\\\"", c, 11) == NULL;
+	       memchr("()<>[]:;,\\\"@", c, 12) == NULL;
 }
 
 /* Write the local part in its plain form; quotes stay only where they are
@@ -321,7 +323,7 @@ static void separator(struct parser *p, char c)
 
 	p->rest = span_from(p->rest, 1);
 	if (c == ',' && !entry->has_angle && !entry->has_at) {
-		if (entry->phrase.len > 0) {
+		if (span_trim(strbuf_span(&entry->phrase)).len > 0) {
 			strbuf_add_char(&entry->phrase, ',');
 		}
 		return;
@@ -348,14 +350,30 @@ static void colon(struct parser *p)
 	entry_clear(entry);
 }
 
+/* "Anna <a@b> Otto <c@d>", no comma between them: what stands behind the first
+   address is the second's name. */
+static void split_entry(struct parser *p)
+{
+	struct entry *entry = &p->entry;
+	struct span next =
+		span_from(strbuf_span(&entry->phrase), entry->before_angle);
+	struct strbuf name = STRBUF_INIT(next.len);
+
+	strbuf_add(&name, next);
+	entry->phrase.len = entry->before_angle;
+	end_entry(p);
+	strbuf_add(&entry->phrase, strbuf_span(&name));
+	strbuf_finish(&name);
+}
+
 static void angle(struct parser *p)
 {
 	struct entry *entry = &p->entry;
 
-	/* Two addresses with no comma between them. */
 	if (entry->has_angle && entry->angle.len > 0) {
-		end_entry(p);
+		split_entry(p);
 	}
+	entry->before_angle = entry->phrase.len;
 	entry->has_angle = true;
 	p->rest = span_from(p->rest, 1);
 	while (p->rest.len > 0) {
@@ -422,6 +440,11 @@ static void word(struct parser *p)
 {
 	size_t len = p->rest.ptr[0] == '=' ? encoded_word_length(p->rest) : 0;
 
+	if (p->rest.ptr[0] == '>') {
+		/* One too many: no part of any name. */
+		p->rest = span_from(p->rest, 1);
+		return;
+	}
 	if (len == 0) {
 		len = 1;
 		if (p->rest.ptr[0] == '\\' && p->rest.len > 1) {

@@ -289,6 +289,10 @@ static enum message_part_kind kind_of(struct span media_type, struct span file)
 			return kinds[i].kind;
 		}
 	}
+	/* A Content-Type without a subtype is as good as none. */
+	if (span_iends(media_type, SPAN("/unknown"))) {
+		return MESSAGE_PART_PLAIN;
+	}
 	/* Cards and invitations are also sent as unnamed bytes. */
 	if (span_eq(media_type, SPAN("application/octet-stream"))) {
 		if (span_iends(file, SPAN(".vcf"))) {
