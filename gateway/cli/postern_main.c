@@ -6,6 +6,7 @@
 
 static const struct command commands[] = {
 	{ "check", command_check, "say what is wrong with a configuration" },
+	{ "extract", command_extract, "show the contacts one message teaches" },
 	{ "init", command_init, "write a configuration to start from" },
 	{ "status", command_status, "show the running gateway" },
 	{ "trace", command_trace, "follow the sessions of one mailbox, live" },

@@ -1,0 +1,238 @@
+/* contact_fill: from a signature to a contact's fields. */
+#include "filters/contact_fill.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "filters/person_name.h"
+#include "lib/strbuf.h"
+
+/* Two-letter domains that people everywhere use. */
+static const char generic_domains[] =
+	" io co ai me tv eu cc ly fm gg sh so to ws nu la gl im is app ";
+
+static void set_origin(struct contact *contact, enum contact_field field,
+		       const struct fill_source *from, unsigned int line)
+{
+	char *out = contact->field_origin[field];
+	size_t size = sizeof(contact->field_origin[field]);
+
+	if (line > 0) {
+		snprintf(out, size, "line %u of %.*s", line,
+			 SPAN_ARGS(span_first(from->part, 40)));
+	} else {
+		snprintf(out, size, "%.*s",
+			 SPAN_ARGS(span_first(from->part, 40)));
+	}
+}
+
+void contact_fill_name(struct contact *contact, struct span raw,
+		       unsigned int source, const char *origin)
+{
+	char name[PERSON_NAME_MAX + 1];
+	struct span email = span_str(contact->email);
+	struct span have = span_str(contact->name);
+	size_t len = person_name_clean(raw, email, name);
+	struct span clean = span_of(name, len);
+	bool replace;
+
+	if (len == 0) {
+		return;
+	}
+	/* A signature names the person behind "Sales Team"; otherwise the
+	   fuller form of the same name wins. */
+	replace = contact->name == NULL || person_name_is_fuller(clean, have);
+	if (source != CONTACT_SOURCE_HEADER && contact->name != NULL &&
+	    !person_name_same(clean, have)) {
+		replace = person_name_is_role_mailbox(email) ||
+			  !person_name_likely(have) ||
+			  person_name_in_address(clean, email);
+	}
+	if (replace) {
+		contact_set(&contact->name, clean);
+		contact->name_source = source;
+		snprintf(contact->field_origin[CONTACT_FIELD_NAME],
+			 sizeof(contact->field_origin[CONTACT_FIELD_NAME]),
+			 "%s", origin);
+	}
+}
+
+static bool may_be(const struct signature *s, unsigned int country)
+{
+	if (s->may_be_count == 0) {
+		return true;
+	}
+	for (size_t i = 0; i < s->may_be_count; i++) {
+		if (s->may_be[i] == country) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned int country_of(struct span code)
+{
+	return code.len == 2 ? ISO((unsigned char)(code.ptr[0] & 0xdf),
+				   (unsigned char)(code.ptr[1] & 0xdf))
+			     : 0;
+}
+
+/* The first number written with its country code says where we are. */
+static unsigned int plus_country(const struct signature *s)
+{
+	for (size_t i = 0; i < s->phone_count; i++) {
+		const char *digits = s->phones[i].candidate.digits;
+		struct phone_number number;
+		char region[3];
+
+		if (digits[0] == '+' && phone_parse(digits, "", &number) == 0) {
+			phone_region(number.e164, region);
+			return country_of(span_str(region));
+		}
+	}
+	return 0;
+}
+
+static unsigned int domain_country(struct span email)
+{
+	struct span tld = email;
+	char padded[5] = "    ";
+
+	for (size_t i = email.len; i > 0; i--) {
+		if (email.ptr[i - 1] == '.') {
+			tld = span_from(email, i);
+			break;
+		}
+	}
+	if (tld.len != 2) {
+		return 0;
+	}
+	padded[1] = ascii_lower(tld.ptr[0]);
+	padded[2] = ascii_lower(tld.ptr[1]);
+	padded[3] = ' ';
+	padded[4] = '\0';
+	if (strstr(generic_domains, padded) != NULL) {
+		return 0;
+	}
+	return span_ieq(tld, SPAN("uk")) ? ISO('G', 'B') : country_of(tld);
+}
+
+/* Address, other numbers with +, the sender's domain, the company's legal
+   form, the organization: the first that does not contradict the form of the
+   postal code. None: "" (we do not guess). */
+static void find_region(const struct signature *s,
+			const struct contact *contact,
+			const struct fill_source *from, char region_r[3])
+{
+	unsigned int candidates[5];
+	unsigned int found = 0;
+
+	candidates[0] = s->country;
+	candidates[1] = plus_country(s);
+	candidates[2] = domain_country(span_str(contact->email));
+	candidates[3] = s->company_country;
+	candidates[4] = country_of(from->region);
+	for (size_t i = 0; i < N_ELEMENTS(candidates) && found == 0; i++) {
+		if (candidates[i] != 0 &&
+		    (i == 0 || may_be(s, candidates[i]))) {
+			found = candidates[i];
+		}
+	}
+	region_r[0] = (char)(found >> 8);
+	region_r[1] = (char)(found & 0xff);
+	region_r[2] = '\0';
+}
+
+static enum phone_kind kind_of(unsigned int labelled, enum phone_type type)
+{
+	if (labelled < PHONE_KIND_COUNT) {
+		return (enum phone_kind)labelled;
+	}
+	switch (type) {
+	case PHONE_TYPE_MOBILE:
+		return PHONE_MOBILE;
+	case PHONE_TYPE_PAGER:
+		return PHONE_PAGER;
+	default:
+		return PHONE_WORK;
+	}
+}
+
+static void fill_phones(struct contact *contact, const struct signature *s,
+			const struct fill_source *from)
+{
+	char region[3];
+
+	if (s->phone_count == 0) {
+		return;
+	}
+	find_region(s, contact, from, region);
+	for (size_t i = 0; i < s->phone_count; i++) {
+		const struct phone_candidate *c = &s->phones[i].candidate;
+		struct phone_number number;
+
+		if (phone_parse(c->digits, region, &number) == 0) {
+			contact_add_phone(
+				contact, span_str(number.e164),
+				span_str(c->ext), c->raw,
+				kind_of(s->phones[i].kind, number.type));
+		}
+	}
+}
+
+static void fill_address(struct contact *contact, const struct signature *s,
+			 const struct fill_source *from)
+{
+	struct strbuf out = STRBUF_INIT(CONTACT_FIELD_MAX);
+
+	for (size_t i = 0; i < s->address_count; i++) {
+		strbuf_add_str(&out, i == 0 ? "" : ", ");
+		strbuf_add(&out, s->address[i].text);
+	}
+	contact_set(&contact->postal_address, strbuf_span(&out));
+	set_origin(contact, CONTACT_FIELD_POSTAL_ADDRESS, from,
+		   s->address[0].line);
+	strbuf_finish(&out);
+}
+
+static void fill_urls(struct contact *contact, const struct signature *s)
+{
+	for (size_t i = 0; i < s->url_count; i++) {
+		struct strbuf url = STRBUF_INIT(CONTACT_FIELD_MAX);
+
+		if (span_search(s->urls[i], SPAN("://")) < 0) {
+			strbuf_add_str(&url, "https://");
+		}
+		strbuf_add(&url, s->urls[i]);
+		contact_add_url(contact, strbuf_span(&url));
+		strbuf_finish(&url);
+	}
+}
+
+void contact_fill(struct contact *contact, const struct signature *s,
+		  const struct fill_source *from)
+{
+	char origin[64];
+
+	snprintf(origin, sizeof(origin), "line %u of %.*s", s->name.line,
+		 SPAN_ARGS(span_first(from->part, 40)));
+	contact_fill_name(contact, s->name.text, from->source, origin);
+	if (contact->title == NULL && s->title.text.len > 0) {
+		contact_set(&contact->title, s->title.text);
+		set_origin(contact, CONTACT_FIELD_TITLE, from, s->title.line);
+	}
+	if (contact->company == NULL && s->company.text.len > 0) {
+		contact_set(&contact->company, s->company.text);
+		set_origin(contact, CONTACT_FIELD_COMPANY, from,
+			   s->company.line);
+	}
+	if (contact->postal_address == NULL && s->address_count > 0) {
+		fill_address(contact, s, from);
+	}
+	fill_phones(contact, s, from);
+	fill_urls(contact, s);
+	contact->sources |= from->source;
+	if (contact->confidence < from->confidence) {
+		contact->confidence = from->confidence;
+	}
+}

@@ -1,0 +1,280 @@
+/* postal_address: streets by their words and numbers, places by their postal
+   codes. The form of a code and the language of the street say the country. */
+#include "filters/postal_address.h"
+
+#include <stdlib.h>
+
+/* Forms of postal codes: 9 a digit, A a letter, others themselves. A form
+   that only one country has says the country. */
+struct code_form {
+	const char *form;
+	unsigned int countries[ADDRESS_COUNTRIES_MAX];
+	/* Letters as written must be capitals. */
+	bool capitals;
+};
+
+static const struct code_form forms[] = {
+	/* Longer first: the first that fits is taken. */
+	{ "99999-999", { ISO('B', 'R') }, false },
+	{ "99999-9999", { ISO('U', 'S') }, false },
+	{ "9999-999", { ISO('P', 'T') }, false },
+	{ "999-9999", { ISO('J', 'P') }, false },
+	{ "99-999", { ISO('P', 'L') }, false },
+	{ "9999 AA", { ISO('N', 'L') }, true },
+	{ "9999AA", { ISO('N', 'L') }, true },
+	{ "AA99 9AA", { ISO('G', 'B') }, true },
+	{ "A9A 9AA", { ISO('G', 'B') }, true },
+	{ "A9 9AA", { ISO('G', 'B') }, true },
+	{ "A99 9AA", { ISO('G', 'B') }, true },
+	{ "AA9 9AA", { ISO('G', 'B') }, true },
+	{ "AA9A 9AA", { ISO('G', 'B') }, true },
+	{ "A9A 9A9", { ISO('C', 'A') }, true },
+	{ "A99 A999", { ISO('I', 'E') }, true },
+	{ "A99 AA99", { ISO('I', 'E') }, true },
+	{ "D-99999", { ISO('D', 'E') }, true },
+	{ "DE-99999", { ISO('D', 'E') }, true },
+	{ "A-9999", { ISO('A', 'T') }, true },
+	{ "CH-9999", { ISO('C', 'H') }, true },
+	{ "F-99999", { ISO('F', 'R') }, true },
+	{ "B-9999", { ISO('B', 'E') }, true },
+	{ "L-9999", { ISO('L', 'U') }, true },
+	{ "I-99999", { ISO('I', 'T') }, true },
+	{ "E-99999", { ISO('E', 'S') }, true },
+	{ "DK-9999", { ISO('D', 'K') }, true },
+	{ "SI-9999", { ISO('S', 'I') }, true },
+	{ "HR-99999", { ISO('H', 'R') }, true },
+	{ "LV-9999", { ISO('L', 'V') }, true },
+	{ "LT-99999", { ISO('L', 'T') }, true },
+	{ "999 99",
+	  { ISO('S', 'E'), ISO('C', 'Z'), ISO('S', 'K'), ISO('G', 'R') },
+	  false },
+	{ "999999",
+	  { ISO('R', 'U'), ISO('I', 'N'), ISO('R', 'O'), ISO('C', 'N'),
+	    ISO('S', 'G'), ISO('B', 'Y') },
+	  false },
+	{ "99999",
+	  { ISO('D', 'E'), ISO('F', 'R'), ISO('I', 'T'), ISO('E', 'S'),
+	    ISO('F', 'I'), ISO('U', 'S'), ISO('H', 'R'), ISO('M', 'X') },
+	  false },
+	{ "9999",
+	  { ISO('A', 'T'), ISO('C', 'H'), ISO('D', 'K'), ISO('N', 'O'),
+	    ISO('B', 'E'), ISO('H', 'U'), ISO('A', 'U'), ISO('N', 'Z') },
+	  false },
+};
+
+static bool is_form_edge(struct span s, size_t i)
+{
+	return i >= s.len || !folded_is_word(s.ptr[i]);
+}
+
+/* Does the form stand exactly at text[at]? */
+static size_t form_at(struct span text, size_t at, const char *form,
+		      bool capitals)
+{
+	size_t i = 0;
+
+	for (; form[i] != '\0'; i++) {
+		char c = at + i < text.len ? text.ptr[at + i] : '\0';
+		bool literal = form[i] != '9' && form[i] != 'A' && form[i] != c;
+
+		if (form[i] == '9' ? !ascii_is_digit(c)
+		    : form[i] == 'A'
+			    ? !(c >= 'A' && c <= 'Z') &&
+				      !(c >= 'a' && c <= 'z' && !capitals)
+			    : literal) {
+			/* "A-9999" is written with its own letter. */
+			return 0;
+		}
+	}
+	return is_form_edge(text, at + i) ? i : 0;
+}
+
+static void add_country(struct address_evidence *out, unsigned int country)
+{
+	if (out->may_be_count < ADDRESS_COUNTRIES_MAX) {
+		out->may_be[out->may_be_count++] = country;
+	}
+}
+
+/* Two capital letters before a five-digit code: an American state. */
+static bool has_state_before(struct span text, size_t at)
+{
+	static const char states[] =
+		"AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD "
+		"MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC "
+		"SD TN TX UT VT VA WA WV WI WY DC PR ";
+	char state[4];
+
+	if (at < 3 || text.ptr[at - 1] != ' ' ||
+	    !(at == 3 || !folded_is_word(ascii_lower(text.ptr[at - 4])))) {
+		return false;
+	}
+	state[0] = text.ptr[at - 3];
+	state[1] = text.ptr[at - 2];
+	state[2] = ' ';
+	state[3] = '\0';
+	return strstr(states, state) != NULL;
+}
+
+/* "MA", "NSW 2000": states that stand with a code of four digits. */
+static bool has_letters_behind(struct span text, size_t at)
+{
+	struct span rest = span_from(text, at);
+	size_t letters = 0;
+
+	while (rest.len > 0 && letters < 2) {
+		uint32_t c = chars_next(&rest);
+
+		if (chars_is_letter(c)) {
+			letters++;
+		} else if (c != ' ' && c != '-' && c != '\'' && c != ',') {
+			return false;
+		}
+	}
+	return letters >= 2;
+}
+
+static bool read_code_at(struct span text, size_t at,
+			 struct address_evidence *out)
+{
+	for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
+		const struct code_form *f = &forms[i];
+		size_t len = form_at(text, at, f->form, f->capitals);
+		bool ambiguous = f->countries[1] != 0;
+
+		if (len == 0) {
+			continue;
+		}
+		if (ambiguous && has_state_before(text, at)) {
+			out->country = ISO('U', 'S');
+		} else if (ambiguous && !has_letters_behind(text, at + len)) {
+			/* A number at the end: a house, not a place; only
+			   six digits and Australian or Russian order. */
+			if (strlen(f->form) < 4 || at == 0 ||
+			    text.ptr[at - 1] != ' ') {
+				return false;
+			}
+			out->parts |= ADDRESS_TOWN;
+			return false;
+		} else if (!ambiguous) {
+			out->country = f->countries[0];
+		} else {
+			for (size_t c = 0;
+			     c < ADDRESS_COUNTRIES_MAX && f->countries[c] != 0;
+			     c++) {
+				add_country(out, f->countries[c]);
+			}
+		}
+		out->parts |= ADDRESS_CITY;
+		return true;
+	}
+	return false;
+}
+
+static void read_code(struct span text, struct address_evidence *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		bool start = i == 0 || !folded_is_word(text.ptr[i - 1]);
+
+		if (start && i > 0 &&
+		    (text.ptr[i - 1] == '-' || text.ptr[i - 1] == '.' ||
+		     text.ptr[i - 1] == '/')) {
+			start = i >= 2 && !ascii_is_digit(text.ptr[i - 2]);
+		}
+		if (start && (ascii_is_digit(c) || ascii_is_alpha(c)) &&
+		    read_code_at(text, i, out)) {
+			return;
+		}
+	}
+}
+
+static bool has_digit(const struct folded *f)
+{
+	for (size_t i = 0; i < f->len; i++) {
+		if (ascii_is_digit(f->text[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static unsigned int word_country(const struct folded *f, unsigned int classes,
+				 bool *found_r)
+{
+	const struct word *word;
+
+	*found_r = words_find(f, classes, &word, NULL, NULL);
+	return *found_r ? word->value : 0;
+}
+
+/* A country's name is one only at the end of the line or alone. */
+static void read_country(const struct folded *f, struct address_evidence *out)
+{
+	struct span rest = folded_span(f);
+
+	while (rest.len > 0) {
+		const struct word *word;
+		size_t n = 0;
+		size_t len = words_at(rest, WORD_COUNTRY, &word);
+
+		if (len > 0) {
+			struct span behind = span_from(rest, len);
+
+			while (behind.len > 0 &&
+			       !folded_is_word(behind.ptr[0])) {
+				behind = span_from(behind, 1);
+			}
+			if (behind.len == 0) {
+				out->parts |= ADDRESS_COUNTRY;
+				out->country = word->value;
+				return;
+			}
+		}
+		while (n < rest.len && folded_is_word(rest.ptr[n])) {
+			n++;
+		}
+		while (n < rest.len && !folded_is_word(rest.ptr[n])) {
+			n++;
+		}
+		rest = span_from(rest, n);
+	}
+}
+
+void postal_address_read(struct span text, struct address_evidence *out)
+{
+	struct folded f;
+	unsigned int street;
+	unsigned int city;
+	bool found;
+
+	*out = (struct address_evidence){ 0 };
+	chars_fold(text, &f);
+	if (f.len < 3) {
+		return;
+	}
+	read_code(text, out);
+	street = word_country(&f, WORD_STREET, &found);
+	if (found && (has_digit(&f) || f.has_ideographs)) {
+		out->parts |= ADDRESS_STREET;
+	}
+	city = word_country(&f, WORD_CITY, &found);
+	if (found) {
+		out->parts |= ADDRESS_TOWN;
+	}
+	if (words_find(&f, WORD_PLACE, NULL, NULL, NULL) && has_digit(&f)) {
+		out->parts |= ADDRESS_PLACE;
+	}
+	read_country(&f, out);
+	if (out->country == 0 && city != 0 &&
+	    (out->parts & (ADDRESS_CITY | ADDRESS_STREET)) != 0) {
+		out->country = city;
+	}
+	if (out->country == 0 && (out->parts & ADDRESS_STREET) != 0 &&
+	    street != 0) {
+		out->country = street;
+	}
+	if (out->country == 0 && city != 0) {
+		out->country = city;
+	}
+}

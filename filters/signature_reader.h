@@ -1,0 +1,43 @@
+/* signature_reader: shared by signature.c (lines into cells, labels, phones)
+   and signature_text.c (what a cell without label is). */
+#ifndef POSTERN_FILTERS_SIGNATURE_READER_H
+#define POSTERN_FILTERS_SIGNATURE_READER_H
+
+#include "filters/signature.h"
+
+struct signature_reader {
+	struct signatures *out;
+	struct signature *now;
+	/* The writer's, as known from elsewhere. */
+	struct span name;
+	struct span email;
+	/* The line being read. */
+	unsigned int line;
+	bool starts_paragraph;
+	/* Label of an own line, for the next cell; NULL when none. */
+	const struct word *pending;
+	/* Cells of text read for the current signer. */
+	size_t cells;
+	/* The last cell was part of the address. */
+	bool in_address;
+	/* An address was ended by something else. */
+	bool address_done;
+	/* Text right after the name, in case no title is recognised. */
+	struct signature_text after_name;
+	bool expects_title;
+};
+
+/* Read a cell that has no label, link or phone. */
+void signature_read_text(struct signature_reader *r, struct span cell);
+
+/* Take cell as (part of) the address. Return false when it is none. */
+bool signature_read_address(struct signature_reader *r, struct span cell,
+			    bool is_labelled);
+
+/* Without decoration at its ends: stars, bullets, brackets, symbols. */
+struct span signature_tidy(struct span cell);
+
+/* Does the company's name agree with the writer's mail domain? */
+bool signature_matches_domain(struct span text, struct span email);
+
+#endif
