@@ -1,0 +1,337 @@
+"""peers: the proxies that are measured side by side, one class each.
+
+All of them take TLS from the client and make TLS to the sink, verify its
+certificate, may resume their sessions to it, and have one worker. To add a
+peer, write its class and name it in PEERS. Knows nothing of loads.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+
+from rig import ports                                      # noqa: E402
+from rig.postern import ORGANIZATION, Gateway              # noqa: E402
+from rig.process import Server, identity, is_root    # noqa: E402
+
+# Where the mail comes from belongs to the organization; whom it comes from
+# does not.
+DOMAIN = "bench.example"
+
+
+class Peer(Server):
+    """A proxy on imap_port and smtp_port of 127.0.0.1."""
+
+    # Whether its mail is looked at beside the client's way: its processes
+    # may then work on after the load has ended.
+    looks_inside = False
+
+    def __init__(self, directory, bench):
+        super().__init__(directory)
+        self.bench = bench
+        self.imap_port = ports.free_port()
+        self.smtp_port = ports.free_port()
+
+    def is_ready(self):
+        return ports.answers(self.imap_port)
+
+    def port(self, protocol):
+        """Where it takes "imap" or "smtp"; None: it does not."""
+        return {"imap": self.imap_port, "smtp": self.smtp_port}[protocol]
+
+    def parts(self):
+        """Process ids by what they are; everything counts."""
+        return {"proxy": self.processes()}
+
+    def counters(self):
+        """What the peer counted of its own work, for the report."""
+        return {}
+
+
+class Direct:
+    """No proxy: the client talks to the sink."""
+
+    name = "direct"
+    looks_inside = False
+
+    def __init__(self, directory, bench):
+        self.sink = bench.sink
+
+    def port(self, protocol):
+        return self.sink.port(protocol)
+
+    def start(self):
+        return self
+
+    def stop(self):
+        pass
+
+    def parts(self):
+        return {}
+
+    def counters(self):
+        return {}
+
+
+class NginxStream(Peer):
+    name = "nginx"
+
+    SERVER = """
+	server {{
+		listen 127.0.0.1:{port} ssl;
+		proxy_pass 127.0.0.1:{sink_port};
+	}}
+"""
+    CONFIGURATION = """\
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+{user}worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+events {{
+	worker_connections 20000;
+}}
+stream {{
+	ssl_certificate {certificate};
+	ssl_certificate_key {key};
+	ssl_protocols TLSv1.3;
+	proxy_ssl on;
+	proxy_ssl_protocols TLSv1.3;
+	proxy_ssl_verify on;
+	proxy_ssl_trusted_certificate {ca};
+	proxy_ssl_name localhost;
+	proxy_ssl_server_name on;
+	proxy_timeout 1h;
+{servers}}}
+"""
+
+    def prepare(self):
+        pairs = ((self.imap_port, self.bench.sink.imap_port),
+                 (self.smtp_port, self.bench.sink.smtp_port))
+        (self.directory / "nginx.conf").write_text(self.CONFIGURATION.format(
+            user="user nobody nogroup;\n" if is_root() else "",
+            directory=self.directory, ca=self.bench.certificates.ca,
+            certificate=self.bench.certificates.certificate("gateway"),
+            key=self.bench.certificates.key("gateway"),
+            servers="".join(self.SERVER.format(port=port, sink_port=sink)
+                            for port, sink in pairs)))
+
+    def command(self):
+        return self.bench.pinned("proxy", [
+            "/usr/sbin/nginx", "-p", self.directory, "-c",
+            self.directory / "nginx.conf", "-e", "stderr",
+            "-g", "daemon off;"])
+
+
+class Haproxy(Peer):
+    name = "haproxy"
+
+    SECTION = """
+listen port{port}
+	bind 127.0.0.1:{port} ssl crt {pem}
+	server sink 127.0.0.1:{sink_port} ssl verify required ca-file {ca} \
+verifyhost localhost sni str(localhost)
+"""
+    CONFIGURATION = """\
+global
+	nbthread 1
+	maxconn 9000
+	ssl-default-bind-options ssl-min-ver TLSv1.3
+	ssl-default-server-options ssl-min-ver TLSv1.3
+defaults
+	mode tcp
+	timeout connect 10s
+	timeout client 1h
+	timeout server 1h
+{sections}"""
+
+    def prepare(self):
+        certificates = self.bench.certificates
+        pem = self.directory / "gateway.both.pem"
+        pem.write_text(certificates.certificate("gateway").read_text()
+                       + certificates.key("gateway").read_text())
+        pairs = ((self.imap_port, self.bench.sink.imap_port),
+                 (self.smtp_port, self.bench.sink.smtp_port))
+        (self.directory / "haproxy.cfg").write_text(self.CONFIGURATION.format(
+            sections="".join(self.SECTION.format(
+                port=port, sink_port=sink, pem=pem, ca=certificates.ca)
+                for port, sink in pairs)))
+
+    def command(self):
+        return self.bench.pinned("proxy", [
+            "/usr/sbin/haproxy", "-f", self.directory / "haproxy.cfg",
+            "-db"])
+
+
+class Dovecot(Peer):
+    """IMAP and submission logins, both proxied by the login processes."""
+
+    name = "dovecot"
+
+    CONFIGURATION = """\
+base_dir = {run}
+state_dir = {state}
+log_path = {log}
+listen = 127.0.0.1
+protocols = {protocols}
+{identity}
+ssl = required
+ssl_cert = <{certificate}
+ssl_key = <{key}
+ssl_min_protocol = TLSv1.2
+ssl_ca = <{ca}
+ssl_require_crl = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+login_log_format_elements =
+passdb {{
+  driver = static
+  args = nopassword=y proxy=y host=localhost hostip=127.0.0.1 ssl=yes \
+port=%{{if;%s;eq;imap;{sink_imap};{sink_smtp}}}
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {imap_port}
+    ssl = yes
+  }}
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+  client_limit = 9000
+  chroot =
+}}
+{submission}service anvil {{
+  chroot =
+}}
+service auth {{
+  client_limit = 20000
+}}
+default_client_limit = 20000
+default_vsz_limit = 4G
+"""
+    SUBMISSION = """\
+submission_relay_host = 127.0.0.1
+service submission-login {{
+  inet_listener submission {{
+    port = 0
+  }}
+  inet_listener submissions {{
+    port = {smtp_port}
+    ssl = yes
+  }}
+  service_count = 0
+  process_min_avail = 1
+  process_limit = 1
+  client_limit = 9000
+  chroot =
+}}
+"""
+
+    def prepare(self):
+        for name in ("run", "state"):
+            (self.directory / name).mkdir(exist_ok=True)
+        submission = pathlib.Path(
+            "/usr/lib/dovecot/submission-login").exists()
+        if not submission:
+            self.smtp_port = None
+        user = identity("nobody").pw_name
+        names = "" if is_root() else (
+            "default_login_user = %s\ndefault_internal_user = %s\n"
+            % (user, user))
+        certificates = self.bench.certificates
+        (self.directory / "dovecot.conf").write_text(
+            self.CONFIGURATION.format(
+                run=self.directory / "run", state=self.directory / "state",
+                log=self.log_path, identity=names,
+                protocols="imap submission" if submission else "imap",
+                certificate=certificates.certificate("gateway"),
+                key=certificates.key("gateway"), ca=certificates.ca,
+                imap_port=self.imap_port,
+                sink_imap=self.bench.sink.imap_port,
+                sink_smtp=self.bench.sink.smtp_port,
+                submission=self.SUBMISSION.format(smtp_port=self.smtp_port)
+                if submission else ""))
+
+    def command(self):
+        return self.bench.pinned("proxy", [
+            "/usr/sbin/dovecot", "-F", "-c",
+            self.directory / "dovecot.conf"])
+
+
+class _Sink:
+    """The sink, where the rig expects Dovecot and Postfix."""
+
+    def __init__(self, sink):
+        self.imaps_port = sink.imap_port
+        self.submissions_port = sink.smtp_port
+
+
+class _NoDatabase:
+    """posternd itself needs no PostgreSQL to carry mail."""
+
+    @staticmethod
+    def address(role):
+        return "host=/nonexistent user=%s" % role
+
+
+class _Rig:
+    """What the rig's Gateway wants to know."""
+
+    def __init__(self, bench):
+        self.build = bench.build
+        self.certificates = bench.certificates
+        self.dovecot = self.postfix = self.provider = _Sink(bench.sink)
+        self.redis = bench.redis
+        self.postgresql = _NoDatabase()
+
+
+class Postern(Gateway):
+    """posternd with every message in scope."""
+
+    name = "postern"
+    looks_inside = True
+    inspects = True
+
+    def __init__(self, directory, bench):
+        super().__init__(directory, _Rig(bench), **{
+            "workers": 1,
+            "log_level": "warning",
+            "organization": {ORGANIZATION: {
+                "domains": (DOMAIN,), "inspect": self.inspects}},
+            "limits": {
+                "max_connections_per_account": 10000,
+                "exempt_networks": ("127.0.0.0/8",)},
+        })
+        self.bench = bench
+
+    def port(self, protocol):
+        return {"imap": self.imaps_port,
+                "smtp": self.submissions_port}[protocol]
+
+    def command(self):
+        return self.bench.pinned("proxy", super().command())
+
+    def parts(self):
+        inspectors = self.processes("postern-inspect")
+        return {"inspector": inspectors,
+                "proxy": [pid for pid in self.processes()
+                          if pid not in inspectors]}
+
+
+class PosternBlind(Postern):
+    """The same posternd, told to look at nothing."""
+
+    name = "postern-blind"
+    looks_inside = False
+    inspects = False
+
+
+PEERS = {peer.name: peer for peer in (Direct, NginxStream, Haproxy, Dovecot,
+                                      PosternBlind, Postern)}
