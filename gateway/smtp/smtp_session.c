@@ -1,0 +1,703 @@
+/* smtp_session: the client's commands, one at a time and in order, and what
+   happens to a session as a whole. Replies of the provider are read here and
+   handed to the login or the transaction. */
+#include "smtp/smtp_session.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/xalloc.h"
+#include "smtp/smtp_state.h"
+
+#define HOST_NAME_SIZE 256
+
+static const char *const state_names[] = {
+	[SMTP_COMMAND] = "command", [SMTP_CLIENT_TLS] = "client-tls",
+	[SMTP_SASL] = "sasl",	    [SMTP_LOGIN] = "login",
+	[SMTP_CONTENT] = "content", [SMTP_REFUSED_CONTENT] = "refused-content",
+	[SMTP_VERDICT] = "verdict", [SMTP_DELIVERY] = "delivery",
+	[SMTP_CLOSED] = "closed",
+};
+_Static_assert(N_ELEMENTS(state_names) == SMTP_STATE_COUNT, "names");
+
+static const char *const server_state_names[] = {
+	[SMTP_SERVER_NONE] = "none",	     [SMTP_SERVER_CONNECT] = "connect",
+	[SMTP_SERVER_GREETING] = "greeting", [SMTP_SERVER_EHLO] = "ehlo",
+	[SMTP_SERVER_STARTTLS] = "starttls", [SMTP_SERVER_TLS] = "tls",
+	[SMTP_SERVER_AUTH] = "auth",	     [SMTP_SERVER_READY] = "ready",
+	[SMTP_SERVER_DATA] = "data",	     [SMTP_SERVER_SENDING] = "sending",
+	[SMTP_SERVER_FINAL] = "final",
+};
+_Static_assert(N_ELEMENTS(server_state_names) == SMTP_SERVER_STATE_COUNT,
+	       "names");
+
+/* -- what all of it uses -- */
+
+const char *smtp_host_name(void)
+{
+	static char name[HOST_NAME_SIZE];
+	struct span s;
+
+	if (name[0] != '\0') {
+		return name;
+	}
+	if (gethostname(name, sizeof(name) - 1) < 0) {
+		name[0] = '\0';
+	}
+	s = span_str(name);
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_is_alpha(name[i]) && !ascii_is_digit(name[i]) &&
+		    name[i] != '-' && name[i] != '.') {
+			s.len = 0;
+		}
+	}
+	/* Providers look at the form of the name, not at what it means. */
+	if (s.len == 0 || name[0] == '.' || name[0] == '-') {
+		memcpy(name, "localhost", sizeof("localhost"));
+	}
+	return name;
+}
+
+/* How long the one who is awaited may take. */
+static unsigned int timeout_of(const struct smtp_session *smtp)
+{
+	const struct limits_settings *limits =
+		&session_settings(smtp->session)->limits;
+
+	switch (smtp->state) {
+	case SMTP_CONTENT:
+	case SMTP_REFUSED_CONTENT:
+		return SMTP_CONTENT_TIMEOUT_S;
+	case SMTP_LOGIN:
+		return limits->server_read_timeout_s;
+	case SMTP_VERDICT:
+		/* The verdict has its own deadline; this is the last resort,
+		   before the client gives up and sends again. */
+		return SMTP_FINAL_TIMEOUT_S;
+	case SMTP_DELIVERY:
+		return smtp->server_state == SMTP_SERVER_DATA
+			       ? limits->server_read_timeout_s
+			       : SMTP_FINAL_TIMEOUT_S;
+	case SMTP_CLOSED:
+		return 0;
+	default:
+		break;
+	}
+	if (smtp->waiting_count > 0) {
+		return limits->server_read_timeout_s;
+	}
+	/* Before the login the session counts its own time. */
+	return session_is_authenticated(smtp->session) ? limits->idle_timeout_s
+						       : 0;
+}
+
+void smtp_renew_timeout(struct smtp_session *smtp)
+{
+	session_set_timeout(smtp->session, timeout_of(smtp));
+}
+
+void smtp_set_state(struct smtp_session *smtp, enum smtp_state state)
+{
+	if (log_wants(LOG_LEVEL_DEBUG)) {
+		session_log(smtp->session, LOG_LEVEL_DEBUG, "smtp %s -> %s",
+			    state_names[smtp->state], state_names[state]);
+	}
+	smtp->state = state;
+	smtp_renew_timeout(smtp);
+}
+
+void smtp_set_server_state(struct smtp_session *smtp,
+			   enum smtp_server_state state)
+{
+	if (log_wants(LOG_LEVEL_DEBUG)) {
+		session_log(smtp->session, LOG_LEVEL_DEBUG,
+			    "smtp provider %s -> %s",
+			    server_state_names[smtp->server_state],
+			    server_state_names[state]);
+	}
+	smtp->server_state = state;
+	smtp_renew_timeout(smtp);
+}
+
+void smtp_answer(struct smtp_session *smtp, const char *line)
+{
+	relay_sendf(smtp->session, SIDE_CLIENT, "%s\r\n", line);
+}
+
+void smtp_close(struct smtp_session *smtp, const char *why)
+{
+	if (smtp->state == SMTP_CLOSED) {
+		return;
+	}
+	smtp_set_state(smtp, SMTP_CLOSED);
+	session_close(smtp->session, why);
+}
+
+void smtp_end(struct smtp_session *smtp, const char *line, const char *why)
+{
+	if (smtp->state == SMTP_CLOSED) {
+		return;
+	}
+	smtp_answer(smtp, line);
+	smtp_close(smtp, why);
+}
+
+void smtp_provider_lost(struct smtp_session *smtp, const char *why)
+{
+	smtp_end(smtp, "421 4.3.0 The mail provider ended the session", why);
+}
+
+void smtp_hold_client(struct smtp_session *smtp)
+{
+	if (!smtp->holds_client) {
+		smtp->holds_client = true;
+		relay_pause(smtp->session, SIDE_CLIENT);
+	}
+}
+
+void smtp_wake_client(struct smtp_session *smtp)
+{
+	if (smtp->holds_client) {
+		smtp->holds_client = false;
+		relay_resume(smtp->session, SIDE_CLIENT);
+	}
+}
+
+/* -- commands -- */
+
+/* Which conditions of smtp_command hold now. */
+static unsigned int conditions(const struct smtp_session *smtp)
+{
+	unsigned int have = 0;
+
+	if (smtp->has_helo) {
+		have |= SMTP_NEEDS_HELLO;
+	}
+	if (smtp->has_ehlo) {
+		have |= SMTP_NEEDS_HELLO | SMTP_NEEDS_EHLO;
+	}
+	if (session_is_authenticated(smtp->session)) {
+		have |= SMTP_NEEDS_LOGIN;
+	}
+	if (smtp->mail != SMTP_MAIL_NONE) {
+		have |= SMTP_NEEDS_MAIL;
+	}
+	return have;
+}
+
+void smtp_refuse(struct smtp_session *smtp, const char *line)
+{
+	if (smtp->waiting_count > 0) {
+		smtp_hold_client(smtp);
+		return;
+	}
+	if (++smtp->errors >= SMTP_ERRORS_MAX) {
+		smtp_end(smtp, "421 4.7.0 Too many errors",
+			 "client: too many errors");
+		return;
+	}
+	smtp_answer(smtp, line);
+}
+
+static bool may_start_tls(const struct smtp_session *smtp)
+{
+	return session_listener(smtp->session)->tls == TLS_STARTTLS &&
+	       !session_has_tls(smtp->session, SIDE_CLIENT);
+}
+
+/* What EHLO says now: AUTH only where a credential may be sent. */
+static struct smtp_capabilities offered_now(const struct smtp_session *smtp)
+{
+	struct smtp_capabilities now = smtp->offered;
+
+	if (session_is_authenticated(smtp->session)) {
+		return now;
+	}
+	if (may_start_tls(smtp)) {
+		now.bits |= SMTP_CAP_STARTTLS;
+	}
+	if (session_may_authenticate(smtp->session)) {
+		now.bits |= SMTP_CAP_AUTH;
+		now.mechanisms = (1u << SASL_MECHANISM_COUNT) - 1;
+	}
+	return now;
+}
+
+static void proceed_ehlo(struct smtp_session *smtp, struct span argument)
+{
+	struct smtp_capabilities now = offered_now(smtp);
+	struct strbuf reply = STRBUF_INIT(1024);
+
+	(void)argument;
+	smtp_transaction_reset(smtp);
+	smtp->has_ehlo = true;
+	smtp_capability_write(&now, smtp_host_name(), &reply);
+	relay_send(smtp->session, SIDE_CLIENT, strbuf_span(&reply));
+	strbuf_finish(&reply);
+}
+
+static void proceed_helo(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	smtp_transaction_reset(smtp);
+	smtp->has_helo = true;
+	smtp->has_ehlo = false;
+	relay_sendf(smtp->session, SIDE_CLIENT, "250 %s\r\n", smtp_host_name());
+}
+
+static void proceed_starttls(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	if (session_has_tls(smtp->session, SIDE_CLIENT)) {
+		smtp_refuse(smtp, "503 5.5.1 TLS is on already");
+		return;
+	}
+	if (!may_start_tls(smtp)) {
+		smtp_refuse(smtp, "502 5.5.1 No TLS here");
+		return;
+	}
+	smtp_answer(smtp, "220 2.0.0 Ready to start TLS");
+	smtp_set_state(smtp, SMTP_CLIENT_TLS);
+	session_start_tls(smtp->session, SIDE_CLIENT);
+}
+
+/* One response of the client (RFC 4954 section 4), or its initial one. */
+static void take_sasl(struct smtp_session *smtp, struct span base64)
+{
+	struct error err = { "" };
+	int status = sasl_server_response(&smtp->sasl_server, base64,
+					  &smtp->credential, &err);
+
+	if (status == 0) {
+		relay_sendf(smtp->session, SIDE_CLIENT, "334 %s\r\n",
+			    sasl_server_challenge(&smtp->sasl_server));
+		smtp_set_state(smtp, SMTP_SASL);
+		return;
+	}
+	smtp_set_state(smtp, SMTP_COMMAND);
+	if (status < 0) {
+		credential_wipe(&smtp->credential);
+		session_log(smtp->session, LOG_LEVEL_INFO, "auth refused: %s",
+			    err.text);
+		smtp_refuse(smtp,
+			    "501 5.5.2 Malformed authentication response");
+		return;
+	}
+	smtp_login_start(smtp);
+}
+
+static void proceed_auth(struct smtp_session *smtp, struct span argument)
+{
+	enum sasl_mechanism mechanism;
+	struct span name;
+
+	if (!session_may_authenticate(smtp->session)) {
+		smtp_refuse(smtp, "530 5.7.0 Begin TLS with STARTTLS first");
+		return;
+	}
+	if (!span_next_word(&argument, " ", &name) ||
+	    sasl_mechanism_parse(name, &mechanism) < 0) {
+		smtp_refuse(smtp, "504 5.5.4 Mechanism not supported");
+		return;
+	}
+	argument = span_trim(argument);
+	credential_wipe(&smtp->credential);
+	sasl_server_init(&smtp->sasl_server, mechanism);
+	if (argument.len > 0) {
+		take_sasl(smtp, argument);
+		return;
+	}
+	relay_sendf(smtp->session, SIDE_CLIENT, "334 %s\r\n",
+		    sasl_server_challenge(&smtp->sasl_server));
+	smtp_set_state(smtp, SMTP_SASL);
+}
+
+static void proceed_rset(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	if (smtp->server_state == SMTP_SERVER_READY) {
+		smtp_transaction_finish(smtp);
+		smtp_transaction_pass(smtp, "RSET", span_of(NULL, 0));
+		return;
+	}
+	smtp_answer(smtp, "250 2.0.0 Ok");
+}
+
+/* Asked of the provider where there is one: who keeps a connection with NOOP
+   wants to keep the whole way open. */
+static void proceed_noop(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	if (smtp->server_state == SMTP_SERVER_READY) {
+		smtp_transaction_pass(smtp, "NOOP", span_of(NULL, 0));
+		return;
+	}
+	smtp_answer(smtp, "250 2.0.0 Ok");
+}
+
+static void proceed_vrfy(struct smtp_session *smtp, struct span argument)
+{
+	for (size_t i = 0; i < argument.len; i++) {
+		unsigned char c = (unsigned char)argument.ptr[i];
+
+		if (c < 0x20 || c >= 0x7f) {
+			smtp_refuse(smtp, "501 5.5.4 Bad argument");
+			return;
+		}
+	}
+	smtp_transaction_pass(smtp, "VRFY", argument);
+}
+
+static void proceed_help(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	smtp_answer(smtp, "214 2.0.0 See RFC 5321 and RFC 6409");
+}
+
+static void proceed_quit(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	if (smtp->server_state == SMTP_SERVER_READY) {
+		relay_send(smtp->session, SIDE_SERVER, SPAN("QUIT\r\n"));
+	}
+	smtp_end(smtp, "221 2.0.0 Bye", "client quit");
+}
+
+/* A browser made to post here must not get as far as a command. */
+static void proceed_foreign(struct smtp_session *smtp, struct span argument)
+{
+	(void)argument;
+	smtp_end(smtp, "421 5.5.1 This is SMTP", "client speaks no SMTP");
+}
+
+typedef void proceed(struct smtp_session *smtp, struct span argument);
+
+/* What each command of smtp_command's table does. DATA is apart: it must know
+   what follows it. The last two never pass smtp_command_refusal. */
+static proceed *const proceeds[] = {
+	[SMTP_EHLO] = proceed_ehlo,
+	[SMTP_HELO] = proceed_helo,
+	[SMTP_STARTTLS] = proceed_starttls,
+	[SMTP_AUTH] = proceed_auth,
+	[SMTP_MAIL] = smtp_transaction_mail,
+	[SMTP_RCPT] = smtp_transaction_rcpt,
+	[SMTP_DATA] = NULL,
+	[SMTP_RSET] = proceed_rset,
+	[SMTP_NOOP] = proceed_noop,
+	[SMTP_VRFY] = proceed_vrfy,
+	[SMTP_HELP] = proceed_help,
+	[SMTP_QUIT] = proceed_quit,
+	[SMTP_UNSUPPORTED] = NULL,
+	[SMTP_FOREIGN] = proceed_foreign,
+	[SMTP_UNKNOWN] = NULL,
+};
+_Static_assert(N_ELEMENTS(proceeds) == SMTP_VERB_COUNT, "commands");
+
+/* May a command go on although earlier replies are still to come? */
+static bool must_wait(const struct smtp_session *smtp,
+		      const struct smtp_command *command)
+{
+	if (smtp->waiting_count == 0) {
+		return false;
+	}
+	return (command->row->flags & SMTP_PIPELINES) == 0 ||
+	       (smtp->provider.bits & SMTP_CAP_PIPELINING) == 0 ||
+	       smtp->waiting_count == SMTP_PIPELINE_MAX;
+}
+
+static void proceed_with(struct smtp_session *smtp,
+			 const struct smtp_command *command, bool follows)
+{
+	const char *refusal = smtp_command_refusal(command, conditions(smtp));
+
+	if (refusal != NULL) {
+		smtp_refuse(smtp, refusal);
+	} else if (command->row->verb == SMTP_DATA) {
+		smtp_transaction_data(smtp, follows);
+	} else {
+		proceeds[command->row->verb](smtp, command->argument);
+	}
+}
+
+/* -- the client's bytes -- */
+
+/* A line that cannot be taken; the session ends. */
+static void refuse_line(struct smtp_session *smtp, enum smtp_line outcome)
+{
+	if (outcome == SMTP_LINE_TOO_LONG) {
+		smtp_end(smtp, "500 5.5.6 Line too long",
+			 "client: line too long");
+	} else {
+		smtp_end(smtp, "500 5.5.2 Lines end with CRLF",
+			 "client: bare CR or LF");
+	}
+}
+
+static size_t take_command(struct smtp_session *smtp, struct span in)
+{
+	struct smtp_command command;
+	struct span line;
+	size_t used;
+	enum smtp_line outcome = smtp_command_line(in, &line, &used);
+
+	if (outcome == SMTP_LINE_MORE) {
+		return 0;
+	}
+	if (smtp->waiting_count > 0 && outcome != SMTP_LINE_READY) {
+		/* After the replies that come first. */
+		smtp_hold_client(smtp);
+		return 0;
+	}
+	if (outcome != SMTP_LINE_READY) {
+		refuse_line(smtp, outcome);
+		return 0;
+	}
+	smtp_command_parse(line, &command);
+	if (must_wait(smtp, &command)) {
+		smtp_hold_client(smtp);
+		return 0;
+	}
+	proceed_with(smtp, &command, used < in.len);
+	/* Held: it is to be refused, when the replies before it are there. */
+	return smtp->holds_client ? 0 : used;
+}
+
+static size_t take_response(struct smtp_session *smtp, struct span in)
+{
+	struct span line;
+	size_t used;
+	enum smtp_line outcome =
+		smtp_line_next(in, SASL_LINE_MAX + 2, &line, &used);
+
+	if (outcome == SMTP_LINE_MORE) {
+		return 0;
+	}
+	if (outcome != SMTP_LINE_READY) {
+		refuse_line(smtp, outcome);
+		return 0;
+	}
+	if (span_eq(line, SPAN("*"))) {
+		credential_wipe(&smtp->credential);
+		smtp_set_state(smtp, SMTP_COMMAND);
+		smtp_refuse(smtp, "501 5.7.0 Authentication cancelled");
+		return used;
+	}
+	take_sasl(smtp, line);
+	return used;
+}
+
+/* Take one thing; 0 when there is not a whole one, or it must wait. */
+static size_t take_from_client(struct smtp_session *smtp, struct span in)
+{
+	switch (smtp->state) {
+	case SMTP_COMMAND:
+		return take_command(smtp, in);
+	case SMTP_SASL:
+		return take_response(smtp, in);
+	case SMTP_CONTENT:
+	case SMTP_REFUSED_CONTENT:
+		return smtp_transaction_content(smtp, in);
+	case SMTP_LOGIN:
+	case SMTP_VERDICT:
+	case SMTP_DELIVERY:
+		smtp_hold_client(smtp);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static size_t bytes_from_client(struct smtp_session *smtp, struct span in)
+{
+	size_t used = 0;
+	size_t step = 1;
+
+	while (step > 0 && used < in.len && smtp->state != SMTP_CLOSED) {
+		step = take_from_client(smtp, span_from(in, used));
+		used += step;
+	}
+	if (used > 0 && smtp->state != SMTP_CLOSED) {
+		smtp_renew_timeout(smtp);
+	}
+	return smtp->state == SMTP_CLOSED ? in.len : used;
+}
+
+/* -- the provider's bytes -- */
+
+static void malformed_reply(struct smtp_session *smtp, const char *why)
+{
+	session_log(smtp->session, LOG_LEVEL_WARNING, "provider: %s", why);
+	if (smtp->state == SMTP_LOGIN) {
+		smtp_login_unavailable(smtp, why);
+	} else if (smtp->state == SMTP_DELIVERY) {
+		smtp_transaction_lost(smtp, why);
+	} else {
+		smtp_provider_lost(smtp, "server: malformed reply");
+	}
+}
+
+static size_t bytes_from_server(struct smtp_session *smtp, struct span in)
+{
+	struct error err = { "" };
+	size_t used = 0;
+
+	while (used < in.len && smtp->state != SMTP_CLOSED &&
+	       smtp->server_state != SMTP_SERVER_NONE &&
+	       smtp->server_state != SMTP_SERVER_TLS) {
+		int status = smtp_reply_next(&smtp->reply, span_from(in, used),
+					     &err);
+
+		if (status == 0) {
+			return used;
+		}
+		if (status < 0) {
+			malformed_reply(smtp, err.text);
+			return in.len;
+		}
+		used += smtp->reply.whole.len;
+		if (smtp->state == SMTP_LOGIN) {
+			smtp_login_reply(smtp);
+		} else {
+			smtp_transaction_reply(smtp);
+		}
+		smtp_reply_init(&smtp->reply);
+	}
+	/* Bytes after the go-ahead for TLS stay: the relay refuses them. */
+	return smtp->server_state == SMTP_SERVER_TLS ? used : in.len;
+}
+
+/* -- what happens to the session -- */
+
+static void *smtp_create(struct session *s)
+{
+	struct smtp_session *smtp = xcalloc(1, sizeof(*smtp));
+
+	smtp->session = s;
+	credential_init(&smtp->credential);
+	smtp_content_init(&smtp->content);
+	strbuf_init(&smtp->from, SMTP_COMMAND_MAX);
+	strbuf_init(&smtp->rcpts, SMTP_RECIPIENT_BYTES_MAX);
+	strbuf_init(&smtp->asked_rcpts, SMTP_PIPELINE_MAX * SMTP_COMMAND_MAX);
+	return smtp;
+}
+
+static void smtp_destroy(void *state)
+{
+	struct smtp_session *smtp = state;
+
+	smtp_transaction_finish(smtp);
+	credential_wipe(&smtp->credential);
+	free(smtp);
+}
+
+static void smtp_start(struct session *s)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	smtp->offered = smtp_capability_profile(session_settings(s),
+						session_listener(s));
+	relay_sendf(s, SIDE_CLIENT, "220 %s ESMTP Postern\r\n",
+		    smtp_host_name());
+}
+
+static size_t smtp_on_bytes(struct session *s, enum side from, struct span in)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	return from == SIDE_CLIENT ? bytes_from_client(smtp, in)
+				   : bytes_from_server(smtp, in);
+}
+
+static void smtp_on_connected(struct session *s)
+{
+	smtp_login_connected(smtp_of(s));
+}
+
+static void smtp_on_connect_failed(struct session *s, const char *why)
+{
+	smtp_login_unavailable(smtp_of(s), why);
+}
+
+static void smtp_on_tls(struct session *s, enum side side)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	if (side == SIDE_SERVER) {
+		smtp_login_tls(smtp);
+		return;
+	}
+	/* RFC 3207 section 4.2: nothing said before is known any more. */
+	smtp->has_ehlo = false;
+	smtp->has_helo = false;
+	smtp->errors = 0;
+	smtp_set_state(smtp, SMTP_COMMAND);
+}
+
+static void smtp_on_eof(struct session *s, enum side from)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	if (from == SIDE_CLIENT) {
+		/* After our final dot the message is the provider's: its
+		   answer is awaited although nobody hears it. */
+		smtp->client_is_gone = true;
+		if (smtp->server_state != SMTP_SERVER_FINAL) {
+			smtp_close(smtp, "client closed");
+		}
+		return;
+	}
+	if (smtp->state == SMTP_LOGIN) {
+		smtp_login_unavailable(smtp, "provider closed");
+	} else if (smtp->state == SMTP_DELIVERY) {
+		smtp_transaction_lost(smtp, "provider closed");
+	} else if (smtp->server_state != SMTP_SERVER_NONE) {
+		smtp_provider_lost(smtp, "server closed");
+	}
+}
+
+static void smtp_on_timeout(struct session *s)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	if (smtp->state == SMTP_LOGIN) {
+		smtp_login_unavailable(smtp, "provider does not answer");
+	} else if (smtp->state == SMTP_VERDICT) {
+		smtp_end(smtp, "421 4.3.0 No decision in time",
+			 "no verdict in time");
+	} else if (smtp->state == SMTP_DELIVERY) {
+		smtp_transaction_lost(smtp, "provider does not answer");
+	} else if (smtp->waiting_count > 0) {
+		smtp_provider_lost(smtp, "server does not answer");
+	} else {
+		smtp_end(smtp, "421 4.4.2 Timeout", "client idle");
+	}
+}
+
+/* Between commands; an open transaction may still end well. */
+static void smtp_on_drain(struct session *s)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	if (smtp->state != SMTP_COMMAND || smtp->waiting_count > 0 ||
+	    smtp->mail != SMTP_MAIL_NONE) {
+		return;
+	}
+	if (smtp->server_state == SMTP_SERVER_READY) {
+		relay_send(s, SIDE_SERVER, SPAN("QUIT\r\n"));
+	}
+	smtp_end(smtp, "421 4.3.2 Service restarts, come again", "drained");
+}
+
+const struct protocol smtp_protocol = {
+	.name = "smtp",
+	.create = smtp_create,
+	.destroy = smtp_destroy,
+	.start = smtp_start,
+	.on_bytes = smtp_on_bytes,
+	.on_connected = smtp_on_connected,
+	.on_connect_failed = smtp_on_connect_failed,
+	.on_tls = smtp_on_tls,
+	.on_eof = smtp_on_eof,
+	.on_timeout = smtp_on_timeout,
+	.on_drain = smtp_on_drain,
+};

@@ -1,0 +1,656 @@
+/* smtp_transaction: MAIL and RCPT on their way to the provider and the
+   replies back, in order; content kept until the verdict; then the message
+   from the sealed memory to the provider, and its final reply to the client.
+   Says 250 for nobody: every 250 is the provider's. */
+#include <inttypes.h>
+
+#include "lib/metrics.h"
+#include "smtp/smtp_state.h"
+
+/* What goes out at once, and is hashed while it is in the cache. */
+#define CHUNK_SIZE (64 * 1024)
+/* A strbuf this large is not kept for the next transaction. */
+#define KEEP_SIZE 1024
+/* Of a refusal's text. */
+#define TEXT_LINE_MAX  400
+#define TEXT_LINES_MAX 20
+
+/* -- the queue of commands without a reply -- */
+
+static void push_waiting(struct smtp_session *smtp, enum smtp_waiting what)
+{
+	unsigned int at =
+		(smtp->waiting_first + smtp->waiting_count) % SMTP_PIPELINE_MAX;
+
+	smtp->waiting[at] = (unsigned char)what;
+	smtp->waiting_count++;
+	smtp_renew_timeout(smtp);
+}
+
+static enum smtp_waiting pop_waiting(struct smtp_session *smtp)
+{
+	unsigned char what = smtp->waiting[smtp->waiting_first];
+
+	smtp->waiting_first = (smtp->waiting_first + 1) % SMTP_PIPELINE_MAX;
+	smtp->waiting_count--;
+	return (enum smtp_waiting)what;
+}
+
+/* -- begin and end -- */
+
+static void forget(struct strbuf *buf)
+{
+	if (buf->size > KEEP_SIZE) {
+		strbuf_finish(buf);
+	} else {
+		strbuf_clear(buf);
+	}
+}
+
+/* Free what is only needed while there is a transaction. */
+static void forget_transaction(struct smtp_session *smtp)
+{
+	smtp->mail = SMTP_MAIL_NONE;
+	smtp->rcpt_count = 0;
+	smtp->refusal = NULL;
+	forget(&smtp->from);
+	forget(&smtp->rcpts);
+	smtp_content_finish(&smtp->content);
+	if (smtp->sent_hash.context != NULL) {
+		hash_sha256_finish(&smtp->sent_hash);
+	}
+}
+
+void smtp_transaction_finish(struct smtp_session *smtp)
+{
+	forget_transaction(smtp);
+	strbuf_finish(&smtp->from);
+	strbuf_finish(&smtp->rcpts);
+	strbuf_finish(&smtp->asked_rcpts);
+}
+
+void smtp_transaction_reset(struct smtp_session *smtp)
+{
+	bool is_open = smtp->mail != SMTP_MAIL_NONE;
+
+	forget_transaction(smtp);
+	if (is_open && smtp->server_state == SMTP_SERVER_READY) {
+		relay_send(smtp->session, SIDE_SERVER, SPAN("RSET\r\n"));
+		push_waiting(smtp, SMTP_WAITING_OWN_RSET);
+	}
+}
+
+/* The message will not go out: say why, and be ready for the next. */
+static void give_up(struct smtp_session *smtp, const char *line)
+{
+	smtp_transaction_reset(smtp);
+	smtp_set_state(smtp, SMTP_COMMAND);
+	smtp_answer(smtp, line);
+	smtp_wake_client(smtp);
+}
+
+/* -- MAIL and RCPT -- */
+
+static bool provider_has(const struct smtp_session *smtp,
+			 enum smtp_capability bit)
+{
+	return (smtp->provider.bits & (unsigned int)bit) != 0;
+}
+
+/* A parameter may have been offered before we knew the provider: it is then
+   refused here, because leaving it out would change what was asked for. */
+static const char *mail_refusal(const struct smtp_session *smtp,
+				const struct smtp_envelope *envelope)
+{
+	const struct settings *settings = session_settings(smtp->session);
+
+	if (smtp_envelope_has(envelope, SMTP_PARAM_SMTPUTF8) &&
+	    !provider_has(smtp, SMTP_CAP_SMTPUTF8)) {
+		return "550 5.6.7 The mail provider has no SMTPUTF8";
+	}
+	if (envelope->is_8bit && !provider_has(smtp, SMTP_CAP_8BITMIME)) {
+		return "554 5.6.3 The mail provider has no 8BITMIME";
+	}
+	if ((smtp_envelope_has(envelope, SMTP_PARAM_RET) ||
+	     smtp_envelope_has(envelope, SMTP_PARAM_ENVID)) &&
+	    !provider_has(smtp, SMTP_CAP_DSN)) {
+		return "555 5.5.4 The mail provider has no DSN";
+	}
+	if (smtp_envelope_has(envelope, SMTP_PARAM_REQUIRETLS) &&
+	    (!provider_has(smtp, SMTP_CAP_REQUIRETLS) ||
+	     !session_has_tls(smtp->session, SIDE_CLIENT) ||
+	     !session_has_tls(smtp->session, SIDE_SERVER))) {
+		return "550 5.7.30 REQUIRETLS cannot be kept";
+	}
+	if (envelope->size > smtp->offered.size) {
+		return "552 5.3.4 Message too large";
+	}
+	if (envelope->size > settings->message.message_budget_bytes -
+				     smtp_content_in_use() ||
+	    smtp_content_in_use() > settings->message.message_budget_bytes) {
+		return "452 4.3.1 Too many messages at once, try again soon";
+	}
+	return NULL;
+}
+
+static void send_envelope(struct smtp_session *smtp,
+			  const struct smtp_envelope *envelope,
+			  const char *verb, unsigned int leave_out)
+{
+	struct strbuf line = STRBUF_INIT(SMTP_COMMAND_MAX + 16);
+
+	smtp_envelope_write(envelope, verb, leave_out, &line);
+	strbuf_add_str(&line, "\r\n");
+	relay_send(smtp->session, SIDE_SERVER, strbuf_span(&line));
+	strbuf_finish(&line);
+}
+
+void smtp_transaction_mail(struct smtp_session *smtp, struct span argument)
+{
+	struct smtp_envelope envelope;
+	const char *refusal = NULL;
+	unsigned int leave_out = 0;
+
+	if (smtp_mail_parse(argument, &envelope, &refusal) == 0) {
+		refusal = mail_refusal(smtp, &envelope);
+	}
+	if (refusal != NULL) {
+		smtp_refuse(smtp, refusal);
+		return;
+	}
+	if (!provider_has(smtp, SMTP_CAP_SIZE)) {
+		leave_out |= 1u << SMTP_PARAM_SIZE;
+	}
+	if (!provider_has(smtp, SMTP_CAP_8BITMIME)) {
+		leave_out |= 1u << SMTP_PARAM_BODY;
+	}
+	forget_transaction(smtp);
+	strbuf_add(&smtp->from, envelope.path);
+	smtp->utf8 = smtp_envelope_has(&envelope, SMTP_PARAM_SMTPUTF8);
+	smtp->mail = SMTP_MAIL_ASKED;
+	send_envelope(smtp, &envelope, "MAIL FROM", leave_out);
+	push_waiting(smtp, SMTP_WAITING_MAIL);
+}
+
+void smtp_transaction_rcpt(struct smtp_session *smtp, struct span argument)
+{
+	struct smtp_envelope envelope;
+	const char *refusal = NULL;
+
+	if (smtp_rcpt_parse(argument, smtp->utf8, &envelope, &refusal) == 0) {
+		if ((smtp_envelope_has(&envelope, SMTP_PARAM_NOTIFY) ||
+		     smtp_envelope_has(&envelope, SMTP_PARAM_ORCPT)) &&
+		    !provider_has(smtp, SMTP_CAP_DSN)) {
+			refusal = "555 5.5.4 The mail provider has no DSN";
+		} else if (smtp->rcpt_count + smtp->waiting_count >=
+				   SMTP_RECIPIENTS_MAX ||
+			   smtp->rcpts.len + smtp->asked_rcpts.len >
+				   SMTP_RECIPIENT_BYTES_MAX -
+					   2 * SMTP_COMMAND_MAX) {
+			refusal = "452 4.5.3 Too many recipients";
+		}
+	}
+	if (refusal != NULL) {
+		smtp_refuse(smtp, refusal);
+		return;
+	}
+	strbuf_add(&smtp->asked_rcpts, envelope.path);
+	strbuf_add_char(&smtp->asked_rcpts, '\n');
+	send_envelope(smtp, &envelope, "RCPT TO", 0);
+	push_waiting(smtp, SMTP_WAITING_RCPT);
+}
+
+void smtp_transaction_pass(struct smtp_session *smtp, const char *command,
+			   struct span argument)
+{
+	struct strbuf line = STRBUF_INIT(SMTP_COMMAND_MAX + 16);
+
+	strbuf_add_str(&line, command);
+	if (argument.len > 0) {
+		strbuf_add_char(&line, ' ');
+		strbuf_add(&line, argument);
+	}
+	strbuf_add_str(&line, "\r\n");
+	relay_send(smtp->session, SIDE_SERVER, strbuf_span(&line));
+	strbuf_finish(&line);
+	push_waiting(smtp, SMTP_WAITING_OTHER);
+}
+
+/* -- content -- */
+
+void smtp_transaction_data(struct smtp_session *smtp, bool follows)
+{
+	if (smtp->rcpt_count == 0) {
+		/* What follows would be read as commands, although it may be
+		   the message (RFC 2920 section 3.1: DATA ends a group). */
+		if (follows) {
+			smtp_end(smtp, "554 5.5.1 No valid recipients",
+				 "client sent on after a refused DATA");
+		} else {
+			smtp_refuse(smtp, "554 5.5.1 No valid recipients");
+		}
+		return;
+	}
+	smtp_data_init(&smtp->data);
+	smtp->dropped_bytes = 0;
+	smtp_set_state(smtp, SMTP_CONTENT);
+	smtp_answer(smtp, "354 End data with <CR><LF>.<CR><LF>");
+}
+
+/* Go on reading, to find the end, but keep nothing. */
+static void refuse_content(struct smtp_session *smtp, const char *refusal)
+{
+	smtp->refusal = refusal;
+	smtp_content_finish(&smtp->content);
+	smtp_set_state(smtp, SMTP_REFUSED_CONTENT);
+}
+
+static void keep_run(struct smtp_session *smtp, struct span run)
+{
+	const struct message_settings *limits =
+		&session_settings(smtp->session)->message;
+
+	if (smtp->state == SMTP_REFUSED_CONTENT) {
+		smtp->dropped_bytes += run.len;
+		return;
+	}
+	switch (smtp_content_add(&smtp->content, run, smtp->offered.size,
+				 limits->message_budget_bytes)) {
+	case SMTP_CONTENT_OK:
+		break;
+	case SMTP_CONTENT_TOO_LARGE:
+		refuse_content(smtp, "552 5.3.4 Message too large");
+		break;
+	case SMTP_CONTENT_NO_BUDGET:
+		refuse_content(smtp, "452 4.3.1 Too many messages at once, "
+				     "try again soon");
+		break;
+	case SMTP_CONTENT_FAILED:
+		session_log(smtp->session, LOG_LEVEL_ERROR,
+			    "no memory for a message");
+		refuse_content(smtp, "452 4.3.1 No room for the message, "
+				     "try again soon");
+		break;
+	}
+}
+
+static void deliver(struct smtp_session *smtp);
+
+/* Every line of the text under one code; what is not printable ASCII does not
+   go out. */
+static void refuse_with_text(struct smtp_session *smtp, const char *code,
+			     const char *status, const char *text)
+{
+	struct strbuf reply =
+		STRBUF_INIT(TEXT_LINES_MAX * (TEXT_LINE_MAX + 32));
+	struct span rest = span_str(text);
+	size_t last_line = 0;
+	struct span line;
+
+	for (int n = 0; n < TEXT_LINES_MAX; n++) {
+		if (!span_next_line(&rest, &line)) {
+			if (n > 0) {
+				break;
+			}
+			line = SPAN("Message refused");
+		}
+		if (n > 0) {
+			strbuf_add_str(&reply, "\r\n");
+		}
+		last_line = reply.len;
+		strbuf_addf(&reply, "%s-%s ", code, status);
+		line = span_first(line, TEXT_LINE_MAX);
+		for (size_t i = 0; i < line.len; i++) {
+			char c = line.ptr[i];
+
+			strbuf_add_char(&reply, c >= ' ' && c < 0x7f ? c : '?');
+		}
+	}
+	reply.ptr[last_line + 3] = ' ';
+	give_up(smtp, strbuf_cstr(&reply));
+	strbuf_finish(&reply);
+}
+
+/* The verdict, given by whoever was asked. */
+static void take_verdict(struct session *s, enum verdict verdict,
+			 const char *reply)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	if (smtp->state != SMTP_VERDICT) {
+		return;
+	}
+	switch (verdict) {
+	case VERDICT_RELAY:
+		deliver(smtp);
+		break;
+	case VERDICT_DELAY:
+	case VERDICT_HOLD:
+		refuse_with_text(smtp, "451", "4.7.0", reply);
+		break;
+	case VERDICT_REJECT:
+		refuse_with_text(smtp, "550", "5.7.1", reply);
+		break;
+	}
+}
+
+static void ask_verdict(struct smtp_session *smtp)
+{
+	const struct session_hooks *hooks = session_hooks(smtp->session);
+	struct transaction_view view = {
+		.envelope_from = strbuf_span(&smtp->from),
+		.envelope_rcpts = strbuf_span(&smtp->rcpts),
+		.content_fd = smtp->content.fd,
+		.content_size = smtp->content.size,
+		.content_sha256 = smtp->content.digest,
+	};
+
+	smtp_set_state(smtp, SMTP_VERDICT);
+	if (hooks == NULL || hooks->on_transaction == NULL) {
+		take_verdict(smtp->session, VERDICT_RELAY, NULL);
+		return;
+	}
+	hooks->on_transaction(smtp->session, &view, take_verdict);
+}
+
+static void end_content(struct smtp_session *smtp)
+{
+	struct error err = { "" };
+
+	metric_add(METRIC_TRANSACTIONS, 1);
+	if (smtp->state == SMTP_REFUSED_CONTENT) {
+		give_up(smtp, smtp->refusal);
+	} else if (smtp->data.has_nul) {
+		give_up(smtp, "554 5.6.0 The message has NUL bytes");
+	} else if (smtp_content_seal(&smtp->content, &err) < 0) {
+		session_log(smtp->session, LOG_LEVEL_ERROR, "%s", err.text);
+		give_up(smtp, "452 4.3.1 No room for the message, "
+			      "try again soon");
+	} else {
+		ask_verdict(smtp);
+	}
+}
+
+/* A bare CR or LF: where this message ends depends on who reads it. */
+static void end_broken(struct smtp_session *smtp)
+{
+	metric_add(METRIC_TRANSACTIONS, 1);
+	relay_send(smtp->session, SIDE_SERVER, SPAN("RSET\r\nQUIT\r\n"));
+	smtp_end(smtp, "554 5.5.2 Lines must end with CRLF",
+		 "client: bare CR or LF in content");
+}
+
+size_t smtp_transaction_content(struct smtp_session *smtp, struct span in)
+{
+	const struct settings *settings = session_settings(smtp->session);
+	size_t at = 0;
+
+	while (at < in.len) {
+		struct span run;
+		size_t used;
+		int status = smtp_data_next(&smtp->data, span_from(in, at),
+					    &used, &run);
+
+		at += used;
+		if (status < 0) {
+			end_broken(smtp);
+			break;
+		}
+		keep_run(smtp, run);
+		if (status > 0) {
+			end_content(smtp);
+			break;
+		}
+	}
+	if (smtp->state == SMTP_REFUSED_CONTENT &&
+	    smtp->dropped_bytes > settings->message.max_message_bytes) {
+		smtp_end(smtp, smtp->refusal,
+			 "client: content without end after a refusal");
+	}
+	return at;
+}
+
+/* -- to the provider -- */
+
+static void tell_done(struct smtp_session *smtp, bool accepted)
+{
+	const struct session_hooks *hooks = session_hooks(smtp->session);
+
+	if (hooks != NULL && hooks->on_transaction_done != NULL) {
+		hooks->on_transaction_done(smtp->session, accepted);
+	}
+}
+
+static void deliver(struct smtp_session *smtp)
+{
+	smtp->sent = 0;
+	smtp->has_dot_lines = smtp->data.has_dot_lines;
+	smtp_data_init(&smtp->data);
+	hash_sha256_init(&smtp->sent_hash);
+	smtp_set_state(smtp, SMTP_DELIVERY);
+	smtp_set_server_state(smtp, SMTP_SERVER_DATA);
+	relay_send(smtp->session, SIDE_SERVER, SPAN("DATA\r\n"));
+}
+
+/* One buffer for all sessions: what is stuffed, and the last chunk with the
+   final dot, so that these go out as one record. */
+static struct strbuf scratch = STRBUF_INIT(CHUNK_SIZE * 2 + 16);
+
+static void send_scratch(struct smtp_session *smtp)
+{
+	relay_send(smtp->session, SIDE_SERVER, strbuf_span(&scratch));
+	if (scratch.len > 0) {
+		explicit_bzero(scratch.ptr, scratch.len);
+	}
+	strbuf_clear(&scratch);
+}
+
+/* What went out must be what was judged: else the dot is not sent, and the
+   provider has no message. */
+static bool is_as_judged(struct smtp_session *smtp)
+{
+	unsigned char digest[HASH_SHA256_SIZE];
+
+	hash_sha256_final(&smtp->sent_hash, digest);
+	return memcmp(digest, smtp->content.digest, sizeof(digest)) == 0;
+}
+
+/* Send one chunk; the last with the final dot behind it. Return -1 when the
+   content is not what it was. */
+static int send_chunk(struct smtp_session *smtp)
+{
+	struct span chunk = span_first(
+		span_from(smtp->content.sealed, smtp->sent), CHUNK_SIZE);
+	bool is_last = smtp->sent + chunk.len == smtp->content.size;
+
+	hash_sha256_update(&smtp->sent_hash, chunk);
+	smtp->sent += chunk.len;
+	if (!is_last && !smtp->has_dot_lines) {
+		relay_send(smtp->session, SIDE_SERVER, chunk);
+		return 0;
+	}
+	if (!smtp->has_dot_lines) {
+		/* It ends with CRLF, or the scanner would not have ended. */
+		strbuf_add(&scratch, chunk);
+	} else if (smtp_data_stuff(&smtp->data, chunk, &scratch) < 0) {
+		return -1;
+	}
+	if (is_last) {
+		if (!is_as_judged(smtp) ||
+		    smtp_data_finish(&smtp->data, &scratch) < 0) {
+			return -1;
+		}
+		smtp_set_server_state(smtp, SMTP_SERVER_FINAL);
+	}
+	send_scratch(smtp);
+	return 0;
+}
+
+static void send_content(struct session *s)
+{
+	struct smtp_session *smtp = smtp_of(s);
+
+	while (smtp->server_state == SMTP_SERVER_SENDING &&
+	       smtp->state == SMTP_DELIVERY) {
+		if (relay_backlog(s, SIDE_SERVER) > RELAY_HIGH_MARK) {
+			relay_when_writable(s, SIDE_SERVER, send_content);
+			smtp_renew_timeout(smtp);
+			return;
+		}
+		if (send_chunk(smtp) < 0) {
+			strbuf_clear(&scratch);
+			session_log(s, LOG_LEVEL_ERROR,
+				    "content changed after it was judged");
+			smtp_transaction_lost(smtp, "content changed");
+			return;
+		}
+	}
+}
+
+/* The final reply, or a refusal of DATA: the client's answer. */
+static void finish_delivery(struct smtp_session *smtp)
+{
+	bool accepted = smtp_reply_is_positive(&smtp->reply);
+
+	relay_forward(smtp->session, SIDE_SERVER, smtp->reply.whole);
+	session_log(smtp->session, LOG_LEVEL_INFO,
+		    "sent size=%" PRIu64 " rcpts=%u reply=%u",
+		    smtp->content.size, smtp->rcpt_count, smtp->reply.code);
+	if (accepted) {
+		metric_add(METRIC_TRANSACTIONS_ACCEPTED, 1);
+		smtp->errors = 0;
+	}
+	tell_done(smtp, accepted);
+	forget_transaction(smtp);
+	smtp_set_server_state(smtp, SMTP_SERVER_READY);
+	smtp_set_state(smtp, SMTP_COMMAND);
+	smtp_wake_client(smtp);
+	if (smtp->client_is_gone) {
+		smtp_close(smtp, "client closed");
+	}
+}
+
+void smtp_transaction_lost(struct smtp_session *smtp, const char *why)
+{
+	bool in_doubt = smtp->server_state == SMTP_SERVER_FINAL;
+
+	tell_done(smtp, false);
+	if (!in_doubt) {
+		smtp_end(smtp,
+			 "451 4.4.2 The mail provider was lost, "
+			 "the message was not sent",
+			 "server lost before the final dot");
+		return;
+	}
+	/* Sent again it might arrive twice, not sent again perhaps never: the
+	   client is told that it is not known, and nothing is done here. */
+	metric_add(METRIC_TRANSACTIONS_IN_DOUBT, 1);
+	session_log(smtp->session, LOG_LEVEL_WARNING,
+		    "transaction in doubt: %s size=%" PRIu64 " rcpts=%u", why,
+		    smtp->content.size, smtp->rcpt_count);
+	smtp_end(smtp,
+		 "451 4.4.2 The mail provider was lost after it had the "
+		 "message, which may have been sent",
+		 "server lost after the final dot");
+}
+
+/* -- replies -- */
+
+/* The recipient the provider is answering now, off the queue. */
+static void take_rcpt_reply(struct smtp_session *smtp)
+{
+	struct span rest =
+		span_from(strbuf_span(&smtp->asked_rcpts), smtp->asked_at);
+	ptrdiff_t lf = span_find(rest, '\n');
+	struct span rcpt = span_first(rest, lf < 0 ? 0 : (size_t)lf);
+
+	smtp->asked_at += rcpt.len + 1;
+	if (!smtp_reply_is_positive(&smtp->reply) ||
+	    smtp->mail == SMTP_MAIL_NONE) {
+		return;
+	}
+	if (smtp->rcpt_count++ > 0) {
+		strbuf_add_char(&smtp->rcpts, '\n');
+	}
+	strbuf_add(&smtp->rcpts, rcpt);
+}
+
+static void take_waiting_reply(struct smtp_session *smtp)
+{
+	enum smtp_waiting what = pop_waiting(smtp);
+
+	switch (what) {
+	case SMTP_WAITING_MAIL:
+		smtp->mail = smtp_reply_is_positive(&smtp->reply)
+				     ? SMTP_MAIL_ACCEPTED
+				     : SMTP_MAIL_NONE;
+		break;
+	case SMTP_WAITING_RCPT:
+		take_rcpt_reply(smtp);
+		break;
+	default:
+		break;
+	}
+	if (what != SMTP_WAITING_OWN_RSET) {
+		relay_forward(smtp->session, SIDE_SERVER, smtp->reply.whole);
+	}
+	if (smtp->waiting_count == 0) {
+		forget(&smtp->asked_rcpts);
+		smtp->asked_at = 0;
+	}
+	smtp_renew_timeout(smtp);
+	smtp_wake_client(smtp);
+}
+
+static void take_ready_reply(struct smtp_session *smtp)
+{
+	bool is_last = smtp->reply.code == 421;
+
+	if (smtp->waiting_count == 0) {
+		smtp_provider_lost(smtp, is_last ? "server: 421"
+						 : "server: reply to nothing");
+		return;
+	}
+	if (is_last &&
+	    smtp->waiting[smtp->waiting_first] == SMTP_WAITING_OWN_RSET) {
+		smtp_provider_lost(smtp, "server: 421");
+		return;
+	}
+	take_waiting_reply(smtp);
+	if (is_last) {
+		smtp_close(smtp, "server: 421");
+	}
+}
+
+static void take_delivery_reply(struct smtp_session *smtp)
+{
+	unsigned int class = smtp->reply.code / 100;
+	bool is_sending = smtp->server_state == SMTP_SERVER_SENDING;
+
+	if (smtp->server_state == SMTP_SERVER_DATA && smtp->reply.code == 354) {
+		smtp_set_server_state(smtp, SMTP_SERVER_SENDING);
+		send_content(smtp->session);
+		return;
+	}
+	if (class != 4 && class != 5 &&
+	    (class != 2 || smtp->server_state != SMTP_SERVER_FINAL)) {
+		smtp_transaction_lost(smtp, "reply out of order");
+		return;
+	}
+	finish_delivery(smtp);
+	if (smtp->reply.code == 421) {
+		smtp_close(smtp, "server: 421");
+	} else if (is_sending) {
+		/* It still waits for content: there is no way back. */
+		smtp_close(smtp, "server refused before the final dot");
+	}
+}
+
+void smtp_transaction_reply(struct smtp_session *smtp)
+{
+	if (smtp->state == SMTP_DELIVERY) {
+		take_delivery_reply(smtp);
+	} else {
+		take_ready_reply(smtp);
+	}
+}
