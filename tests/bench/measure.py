@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import time
 
-from rig.process import RigError, Server
+from rig.process import RigError, Server, wait_until
 from rig import ports
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -164,6 +164,10 @@ def run_load(bench, peer, kind, **options):
     before = settled(peer)
     figures = load.run()
     after_way = cpu_seconds(peer)
+    if peer.delivers_later:
+        wait_until(lambda: arrived(bench.sink.counts())
+                   - arrived(sink_before) >= figures["units"],
+                   "the mail taken by %s" % peer.name, seconds=60, pause=0.1)
     after = settled(peer)
     load.end()
     sink_after = bench.sink.counts()
@@ -180,16 +184,21 @@ def run_load(bench, peer, kind, **options):
     return figures
 
 
+def arrived(counts):
+    """Messages that reached the sink unchanged."""
+    return counts["exact"] + counts["prefixed"]
+
+
 def check(figures, load):
     """Did everything arrive? The generator compared the bytes it got, the
     sink those it was sent."""
     if figures["units"] == 0:
         raise RigError("%s: nothing was done" % load.name)
     if load.kind == "smtp":
-        sent = (figures["sink"]["exact"] + figures["sink"]["prefixed"])
-        if figures["sink"]["wrong"] or sent < figures["units"]:
+        came, wrong = arrived(figures["sink"]), figures["sink"]["wrong"]
+        if wrong or came < figures["units"]:
             raise RigError("%s: %d sent, %d arrived, %d changed" % (
-                load.name, figures["units"], sent, figures["sink"]["wrong"]))
+                load.name, figures["units"], came, wrong))
 
 
 def run_idle(bench, peer_class, directory, sessions, pushes):

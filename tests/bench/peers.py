@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 
 from rig import ports                                      # noqa: E402
 from rig.postern import ORGANIZATION, Gateway              # noqa: E402
-from rig.process import Server, identity, is_root    # noqa: E402
+from rig.process import Server, give, identity, is_root    # noqa: E402
 
 # Where the mail comes from belongs to the organization; whom it comes from
 # does not.
@@ -25,6 +25,9 @@ class Peer(Server):
     # Whether its mail is looked at beside the client's way: its processes
     # may then work on after the load has ended.
     looks_inside = False
+    has_imap = True
+    # Whether it answers before the sink has the message.
+    delivers_later = False
 
     def __init__(self, directory, bench):
         super().__init__(directory)
@@ -34,6 +37,13 @@ class Peer(Server):
 
     def is_ready(self):
         return ports.answers(self.imap_port)
+
+    @classmethod
+    def why_not(cls):
+        """Why it cannot run here; None: it can."""
+        if not pathlib.Path(cls.program_path).exists():
+            return "%s is not installed" % cls.program_path
+        return None
 
     def port(self, protocol):
         """Where it takes "imap" or "smtp"; None: it does not."""
@@ -52,7 +62,13 @@ class Direct:
     """No proxy: the client talks to the sink."""
 
     name = "direct"
+    has_imap = True
     looks_inside = False
+    delivers_later = False
+
+    @classmethod
+    def why_not(cls):
+        return None
 
     def __init__(self, directory, bench):
         self.sink = bench.sink
@@ -75,6 +91,7 @@ class Direct:
 
 class NginxStream(Peer):
     name = "nginx"
+    program_path = "/usr/sbin/nginx"
 
     SERVER = """
 	server {{
@@ -125,6 +142,7 @@ stream {{
 
 class Haproxy(Peer):
     name = "haproxy"
+    program_path = "/usr/sbin/haproxy"
 
     SECTION = """
 listen port{port}
@@ -167,6 +185,7 @@ class Dovecot(Peer):
     """IMAP and submission logins, both proxied by the login processes."""
 
     name = "dovecot"
+    program_path = "/usr/sbin/dovecot"
 
     CONFIGURATION = """\
 base_dir = {run}
@@ -265,6 +284,191 @@ service submission-login {{
             self.directory / "dovecot.conf"])
 
 
+class _Auth(Server):
+    """Dovecot's password service for Postfix: takes any."""
+
+    name = "auth"
+    CONFIGURATION = """\
+base_dir = {run}
+state_dir = {run}
+log_path = {log}
+listen = 127.0.0.1
+protocols =
+ssl = no
+auth_mechanisms = plain
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service auth {{
+  unix_listener {socket} {{
+    mode = 0666
+  }}
+}}
+"""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.socket = self.directory / "sasl"
+
+    def prepare(self):
+        (self.directory / "run").mkdir()
+        (self.directory / "dovecot.conf").write_text(
+            self.CONFIGURATION.format(run=self.directory / "run",
+                                      log=self.log_path, socket=self.socket))
+
+    def command(self):
+        return ["/usr/sbin/dovecot", "-F", "-c",
+                self.directory / "dovecot.conf"]
+
+    def is_ready(self):
+        return self.socket.exists()
+
+
+class _Milter(Server):
+    name = "milter"
+
+    def __init__(self, directory, bench):
+        super().__init__(directory)
+        self.bench = bench
+        self.socket = self.directory / "milter.sock"
+
+    def command(self):
+        return self.bench.pinned("proxy", [self.bench.program("milter"),
+                                           self.socket])
+
+    def is_ready(self):
+        return self.socket.exists()
+
+
+class Postfix(Peer):
+    """Postfix with a milter that lets everything pass: what an agent's mail
+    would cost with the means of a mail server. Takes responsibility, so it
+    writes each message to disk; delivers to the sink."""
+
+    name = "postfix"
+    program_path = "/usr/sbin/postfix"
+    has_imap = False
+    delivers_later = True
+
+    MAIN = """\
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+daemon_directory = /usr/lib/postfix/sbin
+command_directory = /usr/sbin
+mail_owner = postfix
+setgid_group = postdrop
+meta_directory = /etc/postfix
+shlib_directory = /usr/lib/postfix
+maillog_file = {log}
+maillog_file_prefixes = {directory}
+myhostname = postfix.bench.example
+mydestination =
+mynetworks =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+in_flow_delay = 0
+message_size_limit = 104857600
+mailbox_size_limit = 0
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_peername_lookup = no
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_key_file = {key}
+smtpd_tls_wrappermode = yes
+smtpd_tls_security_level = encrypt
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {sasl}
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_milters = unix:{milter}
+relayhost = [127.0.0.1]:{sink}
+disable_dns_lookups = yes
+smtp_tls_wrappermode = yes
+smtp_tls_security_level = encrypt
+smtp_tls_session_cache_database = btree:{data}/smtp_scache
+smtp_destination_concurrency_limit = 8
+"""
+    MASTER = """\
+{port} inet n - n - 50 smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+smtp unix - - n - - smtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+    def __init__(self, directory, bench):
+        super().__init__(directory, bench)
+        self.imap_port = None
+        self.auth = _Auth(self.directory / "auth")
+        self.milter = _Milter(self.directory / "milter", bench)
+        self.configuration = self.directory / "etc"
+
+    @classmethod
+    def why_not(cls):
+        if not is_root():
+            return "its master insists on root"
+        return super().why_not()
+
+    def prepare(self):
+        for name in ("etc", "spool"):
+            (self.directory / name).mkdir()
+        give(self.directory / "data", identity("postfix"), 0o700)
+        certificates = self.bench.certificates
+        (self.configuration / "main.cf").write_text(self.MAIN.format(
+            queue=self.directory / "spool", data=self.directory / "data",
+            log=self.log_path, directory=self.directory,
+            certificate=certificates.certificate("gateway"),
+            key=certificates.key("gateway"), sasl=self.auth.socket,
+            milter=self.milter.socket, sink=self.bench.sink.smtp_port))
+        (self.configuration / "master.cf").write_text(self.MASTER.format(
+            port="127.0.0.1:%d" % self.smtp_port))
+
+    def start(self, wait=True):
+        self.auth.start()
+        self.milter.start()
+        return super().start(wait)
+
+    def stop(self):
+        super().stop()
+        self.milter.stop()
+        self.auth.stop()
+
+    def command(self):
+        return self.bench.pinned("proxy", [
+            "/usr/sbin/postfix", "-c", self.configuration, "start-fg"])
+
+    def environment(self):
+        return dict(super().environment(),
+                    MAIL_CONFIG=str(self.configuration))
+
+    def is_ready(self):
+        return ports.answers(self.smtp_port)
+
+    def parts(self):
+        return {"proxy": self.processes() + self.milter.processes()}
+
+
 class _Sink:
     """The sink, where the rig expects Dovecot and Postfix."""
 
@@ -297,6 +501,8 @@ class Postern(Gateway):
 
     name = "postern"
     looks_inside = True
+    has_imap = True
+    delivers_later = False
     inspects = True
 
     def __init__(self, directory, bench):
@@ -310,6 +516,10 @@ class Postern(Gateway):
                 "exempt_networks": ("127.0.0.0/8",)},
         })
         self.bench = bench
+
+    @classmethod
+    def why_not(cls):
+        return None
 
     def port(self, protocol):
         return {"imap": self.imaps_port,
@@ -334,4 +544,4 @@ class PosternBlind(Postern):
 
 
 PEERS = {peer.name: peer for peer in (Direct, NginxStream, Haproxy, Dovecot,
-                                      PosternBlind, Postern)}
+                                      Postfix, PosternBlind, Postern)}

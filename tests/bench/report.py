@@ -14,13 +14,13 @@ class Target:
     """What a row shows of one load and how it is judged."""
 
     def __init__(self, title, load, unit, value, must=None, aim=None,
-                 ratio=None, part=None):
+                 ratio=None, more_is_better=False):
         self.title, self.load, self.unit = title, load, unit
         self.value = value      # figures of one round -> a number, or None
         self.must, self.aim = must, aim
         # The peer a ratio is to; None: the number itself is judged.
         self.ratio = ratio
-        self.part = part
+        self.more_is_better = more_is_better
 
 
 def proxy_cpu(figures):
@@ -104,7 +104,8 @@ TARGETS = [
     Target("  inspected at full speed", "fetch-4k", "%", share_inspected),
     Target("fetch 4 KiB, rate", "fetch-4k", "/s", rate),
     Target("login, full, rate", "login", "/s", rate),
-    Target("SMTP 4 KiB, rate", "smtp-4k", "/s", rate),
+    Target("SMTP 4 KiB, rate", "smtp-4k", "/s", rate, 15, 30, "postfix",
+           more_is_better=True),
 ]
 
 
@@ -157,9 +158,10 @@ def judge(target, found):
     value = found.get("ratio" if target.ratio else "median")
     if target.must is None or value is None:
         return ""
-    if target.aim is not None and value <= target.aim:
+    sign = -1 if target.more_is_better else 1
+    if target.aim is not None and sign * value <= sign * target.aim:
         return "aim"
-    return "must" if value <= target.must else "MISSED"
+    return "must" if sign * value <= sign * target.must else "MISSED"
 
 
 def tabulate(results, peers):
