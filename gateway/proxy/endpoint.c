@@ -110,7 +110,9 @@ static void output(struct endpoint *e, struct span bytes)
 	if (io->out_owner != e) {
 		io_flush(io);
 		io->out_owner = e;
-		worker_wake(e->session->worker);
+		if (!io->attended) {
+			worker_wake(e->session->worker);
+		}
 	}
 	while (bytes.len > 0) {
 		struct span part = span_first(bytes, IO_OUT_SIZE - io->out_len);
@@ -376,6 +378,7 @@ static bool read_round(struct endpoint *e)
 static void on_readable(int fd, short what, void *context)
 {
 	struct endpoint *e = context;
+	struct io *io = io_of(e);
 
 	(void)fd;
 	(void)what;
@@ -383,11 +386,13 @@ static void on_readable(int fd, short what, void *context)
 		drop_input(e);
 		return;
 	}
+	io->attended = true;
 	for (int round = 0; round < IO_ROUNDS; round++) {
 		if (!read_round(e)) {
 			break;
 		}
 	}
+	io->attended = false;
 }
 
 void endpoint_update(struct endpoint *e)

@@ -32,6 +32,8 @@ struct io {
 	size_t out_len;
 	/* Whose bytes out has; NULL: nobody's. */
 	struct endpoint *out_owner;
+	/* Whoever runs now flushes at its end; else the worker is woken. */
+	bool attended;
 	/* Bytes of plain ordered to be forwarded and not yet encrypted. */
 	struct span joined;
 	struct endpoint *joined_to;

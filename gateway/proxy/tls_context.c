@@ -140,7 +140,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 			       iv) != 1) {
 		return -1;
 	}
-	return old ? 2 : 1;
+	/* A ticket of TLS 1.3 is used once: without a new one every second
+	   connection would be a full handshake. */
+	return old || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 /* "*.example.com" stands for one label. */

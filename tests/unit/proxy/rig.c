@@ -153,7 +153,7 @@ static void fill_settings(struct rig *rig)
 			  .port = rig->provider_port,
 			  .tls = TLS_IMPLICIT },
 		.ca_file = strdup(rig_path(rig, "ca", ".pem")),
-		.tls_name = (char *)"provider.test",
+		.tls_name = (char *)"imap.provider.test",
 	};
 	*s = (struct settings){
 		/* Never freed by the last session. */
@@ -176,7 +176,7 @@ void rig_init(struct rig *rig)
 		.name = "gateway.test"
 	};
 	static const struct rig_certificate provider = {
-		.name = "provider.test"
+		.name = "imap.provider.test"
 	};
 
 	memset(rig, 0, sizeof(*rig));

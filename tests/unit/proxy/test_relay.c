@@ -2,7 +2,10 @@
 #include "rig.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "lib/metrics.h"
 
 /* A stream of bytes that can be checked at any position. */
 static unsigned char byte_at(uint64_t position, unsigned int seed)
@@ -140,10 +143,187 @@ static void bytes_pass_unchanged(void **state)
 	rig_finish(&rig);
 }
 
+/* -- one side slow -- */
+
+static size_t highest_backlog;
+
+static size_t watching_on_bytes(struct session *s, enum side from,
+				struct span in)
+{
+	for (int side = 0; side < 2; side++) {
+		size_t backlog = relay_backlog(s, (enum side)side);
+
+		if (backlog > highest_backlog) {
+			highest_backlog = backlog;
+		}
+	}
+	return blind_protocol.on_bytes(s, from, in);
+}
+
+static struct protocol watching_protocol(void)
+{
+	struct protocol watching = blind_protocol;
+
+	watching.on_bytes = watching_on_bytes;
+	highest_backlog = 0;
+	return watching;
+}
+
+static void a_slow_reader_costs_no_memory(void **state)
+{
+	struct protocol watching = watching_protocol();
+	uint64_t before = metric_get(METRIC_BACKPRESSURE);
+	struct rig rig;
+	struct transfer t = {
+		.rig = &rig, .up = 1000, .down = 64u << 20, .slow_us = 200
+	};
+
+	(void)state;
+	rig_init(&rig);
+	rig_start(&rig, &watching);
+	transfer(&t);
+	assert_true(metric_get(METRIC_BACKPRESSURE) > before);
+	assert_in_range(highest_backlog, 1, RELAY_HIGH_MARK + 2 * IO_OUT_SIZE);
+	rig_finish(&rig);
+}
+
+struct never {
+	struct rig *rig;
+	uint64_t sent;
+	volatile int done;
+	volatile int client_may_go;
+};
+
+/* Sends until nothing is taken for a second. */
+static void *run_flooding_provider(void *context)
+{
+	static const struct timeval second = { .tv_sec = 1 };
+	static char block[65536];
+	struct never *n = context;
+	struct peer peer;
+
+	assert_int_equal(peer_accept(&peer, n->rig->provider_fd,
+				     n->rig->provider_context),
+			 0);
+	setsockopt(peer.fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	while (n->sent < 256u << 20 &&
+	       peer_write(&peer, block, sizeof(block)) == 0) {
+		n->sent += sizeof(block);
+	}
+	n->client_may_go = 1;
+	while (recv(peer.fd, block, sizeof(block), 0) > 0) {
+	}
+	peer_drop(&peer);
+	n->done = 1;
+	return NULL;
+}
+
+static void *run_deaf_client(void *context)
+{
+	struct never *n = context;
+	struct peer peer;
+
+	assert_int_equal(
+		peer_connect(&peer, n->rig->port, n->rig->client_context, NULL),
+		0);
+	peer_write(&peer, "x", 1);
+	while (!n->client_may_go) {
+		usleep(1000);
+	}
+	peer_drop(&peer);
+	return NULL;
+}
+
+static void a_client_that_never_reads_stops_the_provider(void **state)
+{
+	struct protocol watching = watching_protocol();
+	pthread_t client, provider;
+	struct rig rig;
+	struct never n = { .rig = &rig };
+
+	(void)state;
+	rig_init(&rig);
+	rig_start(&rig, &watching);
+	pthread_create(&provider, NULL, run_flooding_provider, &n);
+	pthread_create(&client, NULL, run_deaf_client, &n);
+	assert_true(rig_run(&rig, &n.done, 30));
+	assert_true(rig_run_empty(&rig, 10));
+	pthread_join(client, NULL);
+	pthread_join(provider, NULL);
+	assert_true(n.sent < 64u << 20);
+	assert_in_range(highest_backlog, 1, RELAY_HIGH_MARK + 2 * IO_OUT_SIZE);
+	rig_finish(&rig);
+}
+
+/* -- a peer that asks and never reads: answers are our own -- */
+
+static size_t answering_on_bytes(struct session *s, enum side from,
+				 struct span in)
+{
+	(void)from;
+	for (size_t i = 0; i < in.len; i++) {
+		relay_send(s, SIDE_CLIENT,
+			   SPAN("a line of our own, sixty-four bytes of it, "
+				"more or less so\r\n"));
+	}
+	return watching_on_bytes(s, SIDE_SERVER, span_first(in, 0)) + in.len;
+}
+
+static void answering_start(struct session *s)
+{
+	relay_sendf(s, SIDE_CLIENT, "hello\r\n");
+}
+
+static void *run_asking_client(void *context)
+{
+	static const struct timeval second = { .tv_sec = 1 };
+	static char block[4096];
+	struct never *n = context;
+	struct peer peer;
+
+	assert_int_equal(
+		peer_connect(&peer, n->rig->port, n->rig->client_context, NULL),
+		0);
+	setsockopt(peer.fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+	while (n->sent < 64u << 20 &&
+	       peer_write(&peer, block, sizeof(block)) == 0) {
+		n->sent += sizeof(block);
+	}
+	peer_drop(&peer);
+	n->done = 1;
+	return NULL;
+}
+
+static void a_client_that_only_asks_is_not_read(void **state)
+{
+	struct protocol answering = watching_protocol();
+	pthread_t client;
+	struct rig rig;
+	struct never n = { .rig = &rig };
+
+	(void)state;
+	answering.start = answering_start;
+	answering.on_bytes = answering_on_bytes;
+	rig_init(&rig);
+	rig_start(&rig, &answering);
+	pthread_create(&client, NULL, run_asking_client, &n);
+	assert_true(rig_run(&rig, &n.done, 30));
+	assert_true(rig_run_empty(&rig, 10));
+	pthread_join(client, NULL);
+	assert_true(n.sent < 16u << 20);
+	/* One buffer of questions is answered whole. */
+	assert_in_range(highest_backlog, 1,
+			RELAY_FLOOD_MARK + IO_RAW_SIZE * 70);
+	rig_finish(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_pass_unchanged),
+		cmocka_unit_test(a_slow_reader_costs_no_memory),
+		cmocka_unit_test(a_client_that_never_reads_stops_the_provider),
+		cmocka_unit_test(a_client_that_only_asks_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
