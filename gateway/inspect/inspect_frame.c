@@ -2,7 +2,6 @@
    socket and no process. */
 #include "inspect/inspect_frame.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "lib/frame.h"
@@ -223,6 +222,15 @@ static void put_urls(const struct contact *contact, struct strbuf *out)
 	}
 }
 
+static uint32_t thousandths(double confidence)
+{
+	if (!(confidence > 0)) {
+		return 0;
+	}
+	return confidence >= 1 ? CONFIDENCE_UNIT
+			       : (uint32_t)(confidence * CONFIDENCE_UNIT + 0.5);
+}
+
 static void put_contact(const struct contact *contact, struct strbuf *out)
 {
 	frame_put_bytes(out, span_str(contact->email));
@@ -234,8 +242,7 @@ static void put_contact(const struct contact *contact, struct strbuf *out)
 	frame_put_u8(out, (uint8_t)contact->role);
 	frame_put_u8(out, (uint8_t)contact->sources);
 	frame_put_u8(out, (uint8_t)contact->name_source);
-	frame_put_u32(out,
-		      (uint32_t)lround(contact->confidence * CONFIDENCE_UNIT));
+	frame_put_u32(out, thousandths(contact->confidence));
 	put_phones(contact, out);
 	put_urls(contact, out);
 }
