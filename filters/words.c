@@ -22,6 +22,8 @@ struct phrase {
 /* Built once from the tables and then never changed. */
 static struct phrase *buckets[BUCKETS];
 static struct phrase *phrases;
+/* The endings of compound words, by their last byte, in the table's order. */
+static struct phrase *endings[256];
 
 static size_t word_length(struct span s)
 {
@@ -43,6 +45,21 @@ static uint32_t hash_word(struct span word)
 	return (h ^ h >> 15) & (BUCKETS - 1);
 }
 
+static void index_endings(void)
+{
+	struct phrase *p = xcalloc(words_endings.count, sizeof(*p));
+
+	for (size_t i = words_endings.count; i > 0; i--, p++) {
+		unsigned char last;
+
+		p->word = &words_endings.words[i - 1];
+		p->text = span_str(p->word->text);
+		last = (unsigned char)p->text.ptr[p->text.len - 1];
+		p->next = endings[last];
+		endings[last] = p;
+	}
+}
+
 static void index_words(void)
 {
 	struct phrase *p;
@@ -53,6 +70,7 @@ static void index_words(void)
 	}
 	phrases = xcalloc(count, sizeof(*phrases));
 	p = phrases;
+	index_endings();
 	for (size_t t = 0; t < N_ELEMENTS(tables); t++) {
 		for (size_t i = 0; i < tables[t]->count; i++, p++) {
 			uint32_t h;
@@ -104,14 +122,14 @@ size_t words_at(struct span text, unsigned int classes,
 static size_t ending_of(struct span word, unsigned int classes,
 			const struct word **word_r)
 {
-	for (size_t i = 0; i < words_endings.count; i++) {
-		struct span end = span_str(words_endings.words[i].text);
+	unsigned char last = (unsigned char)word.ptr[word.len - 1];
 
-		if ((words_endings.words[i].class & classes) != 0 &&
-		    word.len > end.len + 1 &&
-		    span_eq(span_from(word, word.len - end.len), end)) {
+	for (const struct phrase *p = endings[last]; p != NULL; p = p->next) {
+		if ((p->word->class & classes) != 0 &&
+		    word.len > p->text.len + 1 &&
+		    span_eq(span_from(word, word.len - p->text.len), p->text)) {
 			if (word_r != NULL) {
-				*word_r = &words_endings.words[i];
+				*word_r = p->word;
 			}
 			return word.len;
 		}
