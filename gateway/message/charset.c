@@ -116,16 +116,8 @@ static const uint16_t windows_1252[32] = {
 	0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
 };
 
-static const struct charset *find_charset(struct span label)
+static const struct charset *search_labels(struct span label)
 {
-	label = span_trim(label);
-	/* "iso-2022-jp*ja": a language may follow (RFC 2231 5). */
-	if (span_find(label, '*') >= 0) {
-		label = span_first(label, (size_t)span_find(label, '*'));
-	}
-	if (label.len == 0) {
-		return NULL;
-	}
 	for (size_t i = 0; i < CHARSET_COUNT; i++) {
 		struct span rest = span_str(charsets[i].labels);
 		struct span name;
@@ -137,6 +129,32 @@ static const struct charset *find_charset(struct span label)
 		}
 	}
 	return NULL;
+}
+
+/* The last label asked for: the words of one header mostly share theirs. */
+static char last_label[32];
+static size_t last_len;
+static const struct charset *last_charset;
+
+static const struct charset *find_charset(struct span label)
+{
+	label = span_trim(label);
+	/* "iso-2022-jp*ja": a language may follow (RFC 2231 5). */
+	if (span_find(label, '*') >= 0) {
+		label = span_first(label, (size_t)span_find(label, '*'));
+	}
+	if (label.len == 0) {
+		return NULL;
+	}
+	if (label.len > sizeof(last_label)) {
+		return NULL;
+	}
+	if (!span_ieq(label, span_of(last_label, last_len))) {
+		last_charset = search_labels(label);
+		memcpy(last_label, label.ptr, label.len);
+		last_len = label.len;
+	}
+	return last_charset;
 }
 
 bool charset_is_known(struct span label)
@@ -260,7 +278,7 @@ static size_t jis_escape(struct span at, int *mode)
 
 static void put_iso_2022_jp(struct span bytes, struct strbuf *out)
 {
-	const struct charset *cp932 = find_charset(SPAN("cp932"));
+	const struct charset *cp932 = search_labels(SPAN("cp932"));
 	struct strbuf sjis = STRBUF_INIT(bytes.len + 2);
 	int mode = JIS_ASCII;
 
