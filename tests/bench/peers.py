@@ -489,7 +489,7 @@ class _Rig:
     """What the rig's Gateway wants to know."""
 
     def __init__(self, bench):
-        self.build = bench.build
+        self.directory, self.build = bench.directory, bench.build
         self.certificates = bench.certificates
         self.dovecot = self.postfix = self.provider = _Sink(bench.sink)
         self.redis = bench.redis
@@ -527,6 +527,17 @@ class Postern(Gateway):
 
     def command(self):
         return self.bench.pinned("proxy", super().command())
+
+    def counters(self):
+        """Its metrics; "inspected" is what the report asks for."""
+        found = {}
+        text = self.cli("status", "--metrics").stdout.decode()
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                found[name] = int(float(value))
+        found["inspected"] = found.get("postern_messages_inspected_total", 0)
+        return found
 
     def parts(self):
         inspectors = self.processes("postern-inspect")
