@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -180,6 +181,8 @@ void rig_init(struct rig *rig)
 	};
 
 	memset(rig, 0, sizeof(*rig));
+	/* The peers write through OpenSSL, which knows no MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
 	strcpy(rig->dir, "/tmp/postern-proxy-XXXXXX");
 	assert_non_null(mkdtemp(rig->dir));
 	if (ca == NULL) {
@@ -388,7 +391,7 @@ void peer_drop(struct peer *peer)
 
 /* -- blind -- */
 
-char blind_connect_error[256];
+char blind_connect_error[ERROR_TEXT_SIZE];
 int blind_eof_truncated;
 
 static void *blind_create(struct session *s)

@@ -89,7 +89,7 @@ void peer_drop(struct peer *peer);
 /* A protocol that connects at once and passes everything. */
 extern const struct protocol blind_protocol;
 /* Why the last session of it ended. */
-extern char blind_connect_error[256];
+extern char blind_connect_error[ERROR_TEXT_SIZE];
 extern int blind_eof_truncated;
 
 #endif
