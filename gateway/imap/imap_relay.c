@@ -402,6 +402,7 @@ static void after_responses(struct imap_session *m)
 {
 	struct imap_relay *r = m->relay;
 
+	imap_relay_client_quiet(m);
 	if (r->client_idle) {
 		imap_relay_flush_taps(m);
 	}

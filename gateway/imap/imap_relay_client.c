@@ -46,23 +46,47 @@ void imap_relay_client_answered(struct imap_session *m,
 	if (command != NULL && command->type == IMAP_CMD_IDLE) {
 		r->client_idle = false;
 	}
-	if ((r->client_wait == CLIENT_WAITS_QUIET && r->track.first == NULL) ||
-	    r->client_wait == CLIENT_WAITS_ROOM) {
+	if (r->client_wait == CLIENT_WAITS_ROOM) {
 		go_on(m);
 	}
 }
 
 /* -- commands we answer -- */
 
+/* May the client get a line of ours now: all before it is answered, and the
+   server is not inside a response? */
+static bool may_answer(const struct imap_relay *r)
+{
+	return r->track.first == NULL && imap_lexer_at_start(&r->server);
+}
+
 static void refuse(struct imap_session *m)
 {
 	struct imap_relay *r = m->relay;
 
+	r->refusal_due = !may_answer(r);
+	if (r->refusal_due) {
+		wait_for(r, CLIENT_WAITS_QUIET);
+		return;
+	}
 	relay_sendf(m->session, SIDE_CLIENT,
 		    "%s BAD This command is not available here.\r\n",
 		    strbuf_cstr(&r->refusing));
 	strbuf_finish(&r->refusing);
 	r->is_refusing = false;
+}
+
+void imap_relay_client_quiet(struct imap_session *m)
+{
+	struct imap_relay *r = m->relay;
+
+	if (r->client_wait != CLIENT_WAITS_QUIET || !may_answer(r)) {
+		return;
+	}
+	go_on(m);
+	if (r->refusal_due) {
+		refuse(m);
+	}
 }
 
 /* Drop a piece of a refused command. */
@@ -122,7 +146,7 @@ static bool begin_command(struct imap_session *m, struct span in)
 		return false;
 	}
 	if (got < 0 || imap_command_type(&head) == IMAP_CMD_REFUSED) {
-		if (r->track.first != NULL) {
+		if (!may_answer(r)) {
 			wait_for(r, CLIENT_WAITS_QUIET);
 			return false;
 		}

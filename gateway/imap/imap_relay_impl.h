@@ -11,6 +11,9 @@ void imap_relay_client_continue(struct imap_session *m);
    the track already, not yet destroyed. */
 void imap_relay_client_answered(struct imap_session *m,
 				const struct imap_command *command);
+/* Responses were forwarded: a refusal that waited for the end of one, or for
+   the answers before it, may go out. */
+void imap_relay_client_quiet(struct imap_session *m);
 
 /* -- imap_relay -- */
 void imap_relay_close(struct imap_session *m, const char *why);

@@ -138,6 +138,8 @@ struct imap_relay {
 	/* Its tag, when we refuse it and drop its bytes. */
 	struct strbuf refusing;
 	bool is_refusing;
+	/* It was read whole, its answer waits. */
+	bool refusal_due;
 	/* The next line ends an IDLE. */
 	bool client_idle;
 	bool client_eof;
