@@ -33,6 +33,7 @@ static struct span email_of(const struct content_line *line)
 void calendar_read(struct span text, calendar_found *found, void *context)
 {
 	struct strbuf unfolded = STRBUF_INIT(CONTENT_LINE_TEXT_MAX + 16);
+	struct strbuf unquoted = STRBUF_INIT(1024);
 	struct content_line line;
 	struct span rest;
 	size_t people = 0;
@@ -54,8 +55,11 @@ void calendar_read(struct span text, calendar_found *found, void *context)
 			continue;
 		}
 		content_line_param(&line, "CN", 0, &name);
-		found(context, name, email, is_organizer);
+		strbuf_clear(&unquoted);
+		found(context, content_line_unquote(name, &unquoted), email,
+		      is_organizer);
 		people++;
 	}
+	strbuf_finish(&unquoted);
 	strbuf_finish(&unfolded);
 }

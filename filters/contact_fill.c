@@ -26,6 +26,33 @@ static void set_origin(struct contact *contact, enum contact_field field,
 	}
 }
 
+static size_t count_foreign(struct span s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		n += (unsigned char)s.ptr[i] >= 0x80;
+	}
+	return n;
+}
+
+/* A signature names the person behind "Sales Team", in the person's own
+   script, order and accents; but "Ann" does not replace "Ann Weber". */
+static bool signature_name_wins(struct span name, struct span have,
+				struct span email)
+{
+	if (person_name_other_script(name, have)) {
+		return count_foreign(name) > 0;
+	}
+	if (!person_name_same(name, have)) {
+		return person_name_is_role_mailbox(email) ||
+		       !person_name_likely(have) ||
+		       person_name_in_address(name, email);
+	}
+	return !person_name_is_fuller(have, name) &&
+	       count_foreign(name) >= count_foreign(have);
+}
+
 void contact_fill_name(struct contact *contact, struct span raw,
 		       unsigned int source, const char *origin)
 {
@@ -39,14 +66,9 @@ void contact_fill_name(struct contact *contact, struct span raw,
 	if (len == 0) {
 		return;
 	}
-	/* A signature names the person behind "Sales Team"; otherwise the
-	   fuller form of the same name wins. */
 	replace = contact->name == NULL || person_name_is_fuller(clean, have);
-	if (source != CONTACT_SOURCE_HEADER && contact->name != NULL &&
-	    !person_name_same(clean, have)) {
-		replace = person_name_is_role_mailbox(email) ||
-			  !person_name_likely(have) ||
-			  person_name_in_address(clean, email);
+	if (source != CONTACT_SOURCE_HEADER && contact->name != NULL) {
+		replace = signature_name_wins(clean, have, email);
 	}
 	if (replace) {
 		contact_set(&contact->name, clean);
@@ -59,15 +81,9 @@ void contact_fill_name(struct contact *contact, struct span raw,
 
 static bool may_be(const struct signature *s, unsigned int country)
 {
-	if (s->may_be_count == 0) {
-		return true;
-	}
-	for (size_t i = 0; i < s->may_be_count; i++) {
-		if (s->may_be[i] == country) {
-			return true;
-		}
-	}
-	return false;
+	char code[3] = { (char)(country >> 8), (char)(country & 0xff), '\0' };
+
+	return s->may_be == NULL || strstr(s->may_be, code) != NULL;
 }
 
 static unsigned int country_of(struct span code)
@@ -186,8 +202,16 @@ static void fill_address(struct contact *contact, const struct signature *s,
 	struct strbuf out = STRBUF_INIT(CONTACT_FIELD_MAX);
 
 	for (size_t i = 0; i < s->address_count; i++) {
+		struct span part = s->address[i].text;
+		ptrdiff_t dash;
+
 		strbuf_add_str(&out, i == 0 ? "" : ", ");
-		strbuf_add(&out, s->address[i].text);
+		while ((dash = span_search(part, SPAN(" - "))) > 0) {
+			strbuf_add(&out, span_first(part, (size_t)dash));
+			strbuf_add_str(&out, ", ");
+			part = span_from(part, (size_t)dash + 3);
+		}
+		strbuf_add(&out, part);
 	}
 	contact_set(&contact->postal_address, strbuf_span(&out));
 	set_origin(contact, CONTACT_FIELD_POSTAL_ADDRESS, from,

@@ -282,6 +282,7 @@ static bool is_owner_name(const struct owner *owner, struct span name)
 	size_t len = person_name_clean(owner->name, owner->email, clean);
 
 	return name.len == 0 || person_name_same(name, owner->name) ||
+	       person_name_other_script(name, owner->name) ||
 	       person_name_in_address(name, owner->email) ||
 	       person_name_is_role_mailbox(owner->email) ||
 	       (!person_name_likely(span_of(clean, len)) &&

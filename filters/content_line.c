@@ -2,6 +2,8 @@
    ENCODING. */
 #include "filters/content_line.h"
 
+#include "message/charset.h"
+
 static bool says_quoted_printable(struct span line)
 {
 	ptrdiff_t colon = span_find(line, ':');
@@ -157,6 +159,23 @@ bool content_line_has_type(const struct content_line *line, const char *word)
 	return false;
 }
 
+struct span content_line_unquote(struct span value, struct strbuf *out)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.ptr[i];
+		char next = i + 1 < value.len ? value.ptr[i + 1] : '\0';
+
+		if (c == '^' && (next == '\'' || next == 'n' || next == '^')) {
+			c = next == '\'' ? '"' : next == 'n' ? ' ' : '^';
+			i++;
+		}
+		strbuf_add_char(out, c);
+	}
+	return span_of(out->ptr + start, out->len - start);
+}
+
 static int hex_value(char c)
 {
 	c = ascii_lower(c);
@@ -174,6 +193,21 @@ static void add_break(struct strbuf *out, size_t start)
 	if (out->len > start) {
 		strbuf_add_str(out, ", ");
 	}
+}
+
+/* Quoted-printable of vCard 2.1 hides a charset of its own. */
+static void to_utf8(const struct content_line *line, struct strbuf *out,
+		    size_t start)
+{
+	struct strbuf text = STRBUF_INIT(CONTENT_LINE_TEXT_MAX);
+	struct span label = SPAN("");
+
+	content_line_param(line, "CHARSET", 0, &label);
+	charset_to_utf8(label, span_of(out->ptr + start, out->len - start),
+			&text);
+	out->len = start;
+	strbuf_add(out, strbuf_span(&text));
+	strbuf_finish(&text);
 }
 
 struct span content_line_text(const struct content_line *line,
@@ -208,6 +242,9 @@ struct span content_line_text(const struct content_line *line,
 		if (c != '\0') {
 			strbuf_add_char(out, c);
 		}
+	}
+	if (quoted) {
+		to_utf8(line, out, start);
 	}
 	return span_trim(span_of(out->ptr + start, out->len - start));
 }

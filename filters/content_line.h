@@ -39,4 +39,8 @@ bool content_line_has_type(const struct content_line *line, const char *word);
 struct span content_line_text(const struct content_line *line,
 			      struct span value, struct strbuf *out);
 
+/* Append the value of a parameter with RFC 6868 undone ("^'" is a quotation
+   mark). Return what was appended; it borrows from out. */
+struct span content_line_unquote(struct span value, struct strbuf *out);
+
 #endif

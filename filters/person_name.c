@@ -295,6 +295,12 @@ static void drop_titles(struct name_words *w)
 	size_t from = 0;
 	size_t keep = 0;
 
+	/* "i. A. Anna Weber": signed for somebody, in two words. */
+	if (w->count > 3 && span_ieq(w->words[0], SPAN("i.")) &&
+	    (span_ieq(w->words[1], SPAN("A.")) ||
+	     span_ieq(w->words[1], SPAN("V.")))) {
+		from = 2;
+	}
 	while (from + 1 < w->count &&
 	       (word_in(w->words[from], WORD_SALUTATION | WORD_DEGREE))) {
 		from++;
@@ -457,6 +463,23 @@ bool person_name_same(struct span a, struct span b)
 		}
 	}
 	return false;
+}
+
+static bool has_latin(struct span s)
+{
+	while (s.len > 0) {
+		uint32_t c = chars_next(&s);
+
+		if (chars_is_letter(c) && c < 0x250) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool person_name_other_script(struct span a, struct span b)
+{
+	return a.len > 0 && b.len > 0 && has_latin(a) != has_latin(b);
 }
 
 bool person_name_in_address(struct span name, struct span email)

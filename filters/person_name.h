@@ -20,6 +20,10 @@ bool person_name_same(struct span a, struct span b);
 /* Is name written in the local part ("anna.weber", "aweber", "weber")? */
 bool person_name_in_address(struct span name, struct span email);
 
+/* Is one written in Latin letters and the other in none? Then words cannot
+   tell whether they are of one person. */
+bool person_name_other_script(struct span a, struct span b);
+
 /* Could text be a person's name and nothing else: two to five words, each
    with a capital or without capitals at all, no digits, no words of titles,
    organizations or places? */

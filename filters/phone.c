@@ -141,8 +141,10 @@ static bool is_candidate(const struct scan *s)
 {
 	uint32_t after = peek(s->rest);
 
-	if (s->digits < DIGITS_MIN || s->digits > DIGITS_MAX ||
-	    s->groups > GROUPS_MAX || looks_like_date(s)) {
+	/* "+44 20 3855 5885,,12345#" is dialled by a meeting's button. */
+	if (span_starts(s->rest, SPAN(",,")) || s->digits < DIGITS_MIN ||
+	    s->digits > DIGITS_MAX || s->groups > GROUPS_MAX ||
+	    looks_like_date(s)) {
 		return false;
 	}
 	/* "77-ab", "100%", "5.00 EUR" and addresses of machines. */
@@ -158,6 +160,10 @@ static bool read_extension_word(struct scan *s)
 	const struct word *found;
 	size_t len;
 
+	while (span_starts(rest, SPAN("\xef\xbc\x88"))) {
+		/* A wide '('. */
+		rest = span_from(rest, 3);
+	}
 	while (rest.len > 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == ',' ||
 				rest.ptr[0] == ';' || rest.ptr[0] == '(' ||
 				rest.ptr[0] == '-' || rest.ptr[0] == '/')) {

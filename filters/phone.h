@@ -7,7 +7,7 @@
 #include "filters/contact.h"
 #include "filters/phone_shim.h"
 
-#define PHONE_EXT_SIZE	12
+#define PHONE_EXT_SIZE 12
 
 /* A run of digits in a line that could be a number. */
 struct phone_candidate {

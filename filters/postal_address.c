@@ -4,61 +4,55 @@
 
 #include <stdlib.h>
 
-/* Forms of postal codes: 9 a digit, A a letter, others themselves. A form
+/* Forms of postal codes: 9 a digit, @ a letter, others themselves. A form
    that only one country has says the country. */
 struct code_form {
 	const char *form;
-	unsigned int countries[ADDRESS_COUNTRIES_MAX];
+	/* One, or all that write it so. */
+	const char *countries;
 	/* Letters as written must be capitals. */
 	bool capitals;
 };
 
 static const struct code_form forms[] = {
 	/* Longer first: the first that fits is taken. */
-	{ "99999-999", { ISO('B', 'R') }, false },
-	{ "99999-9999", { ISO('U', 'S') }, false },
-	{ "9999-999", { ISO('P', 'T') }, false },
-	{ "999-9999", { ISO('J', 'P') }, false },
-	{ "99-999", { ISO('P', 'L') }, false },
-	{ "9999 AA", { ISO('N', 'L') }, true },
-	{ "9999AA", { ISO('N', 'L') }, true },
-	{ "AA99 9AA", { ISO('G', 'B') }, true },
-	{ "A9A 9AA", { ISO('G', 'B') }, true },
-	{ "A9 9AA", { ISO('G', 'B') }, true },
-	{ "A99 9AA", { ISO('G', 'B') }, true },
-	{ "AA9 9AA", { ISO('G', 'B') }, true },
-	{ "AA9A 9AA", { ISO('G', 'B') }, true },
-	{ "A9A 9A9", { ISO('C', 'A') }, true },
-	{ "A99 A999", { ISO('I', 'E') }, true },
-	{ "A99 AA99", { ISO('I', 'E') }, true },
-	{ "D-99999", { ISO('D', 'E') }, true },
-	{ "DE-99999", { ISO('D', 'E') }, true },
-	{ "A-9999", { ISO('A', 'T') }, true },
-	{ "CH-9999", { ISO('C', 'H') }, true },
-	{ "F-99999", { ISO('F', 'R') }, true },
-	{ "B-9999", { ISO('B', 'E') }, true },
-	{ "L-9999", { ISO('L', 'U') }, true },
-	{ "I-99999", { ISO('I', 'T') }, true },
-	{ "E-99999", { ISO('E', 'S') }, true },
-	{ "DK-9999", { ISO('D', 'K') }, true },
-	{ "SI-9999", { ISO('S', 'I') }, true },
-	{ "HR-99999", { ISO('H', 'R') }, true },
-	{ "LV-9999", { ISO('L', 'V') }, true },
-	{ "LT-99999", { ISO('L', 'T') }, true },
-	{ "999 99",
-	  { ISO('S', 'E'), ISO('C', 'Z'), ISO('S', 'K'), ISO('G', 'R') },
-	  false },
-	{ "999999",
-	  { ISO('R', 'U'), ISO('I', 'N'), ISO('R', 'O'), ISO('C', 'N'),
-	    ISO('S', 'G'), ISO('B', 'Y') },
-	  false },
+	{ "99999-999", "BR", false },
+	{ "99999-9999", "US", false },
+	{ "9999-999", "PT", false },
+	{ "999-9999", "JP", false },
+	{ "99-999", "PL", false },
+	{ "9999 @@", "NL", true },
+	{ "9999@@", "NL", true },
+	{ "@@99 9@@", "GB", true },
+	{ "@9@ 9@@", "GB", true },
+	{ "@9 9@@", "GB", true },
+	{ "@99 9@@", "GB", true },
+	{ "@@9 9@@", "GB", true },
+	{ "@@9@ 9@@", "GB", true },
+	{ "@9@ 9@9", "CA", true },
+	{ "@99 @999", "IE", true },
+	{ "@99 @@99", "IE", true },
+	{ "D-99999", "DE", true },
+	{ "DE-99999", "DE", true },
+	{ "A-9999", "AT", true },
+	{ "CH-9999", "CH", true },
+	{ "F-99999", "FR", true },
+	{ "B-9999", "BE", true },
+	{ "L-9999", "LU", true },
+	{ "I-99999", "IT", true },
+	{ "E-99999", "ES", true },
+	{ "DK-9999", "DK", true },
+	{ "SI-9999", "SI", true },
+	{ "HR-99999", "HR", true },
+	{ "LV-9999", "LV", true },
+	{ "LT-99999", "LT", true },
+	{ "999 99", "SE CZ SK GR", false },
+	{ "999999", "RU IN RO CN SG BY KZ VN CO", false },
 	{ "99999",
-	  { ISO('D', 'E'), ISO('F', 'R'), ISO('I', 'T'), ISO('E', 'S'),
-	    ISO('F', 'I'), ISO('U', 'S'), ISO('H', 'R'), ISO('M', 'X') },
+	  "DE FR IT ES FI US HR MX TR UA EE KR TH MY SA RS BA ME ID GR MA EG "
+	  "KW",
 	  false },
-	{ "9999",
-	  { ISO('A', 'T'), ISO('C', 'H'), ISO('D', 'K'), ISO('N', 'O'),
-	    ISO('B', 'E'), ISO('H', 'U'), ISO('A', 'U'), ISO('N', 'Z') },
+	{ "9999", "AT CH DK NO BE HU AU NZ LU SI BG LV CY ZA PH TN LI MD GE",
 	  false },
 };
 
@@ -75,10 +69,10 @@ static size_t form_at(struct span text, size_t at, const char *form,
 
 	for (; form[i] != '\0'; i++) {
 		char c = at + i < text.len ? text.ptr[at + i] : '\0';
-		bool literal = form[i] != '9' && form[i] != 'A' && form[i] != c;
+		bool literal = form[i] != '9' && form[i] != '@' && form[i] != c;
 
 		if (form[i] == '9' ? !ascii_is_digit(c)
-		    : form[i] == 'A'
+		    : form[i] == '@'
 			    ? !(c >= 'A' && c <= 'Z') &&
 				      !(c >= 'a' && c <= 'z' && !capitals)
 			    : literal) {
@@ -87,13 +81,6 @@ static size_t form_at(struct span text, size_t at, const char *form,
 		}
 	}
 	return is_form_edge(text, at + i) ? i : 0;
-}
-
-static void add_country(struct address_evidence *out, unsigned int country)
-{
-	if (out->may_be_count < ADDRESS_COUNTRIES_MAX) {
-		out->may_be[out->may_be_count++] = country;
-	}
 }
 
 /* Two capital letters before a five-digit code: an American state. */
@@ -134,36 +121,41 @@ static bool has_letters_behind(struct span text, size_t at)
 	return letters >= 2;
 }
 
+/* Digits in groups right behind other digits are a telephone number. */
+static bool continues_number(struct span text, size_t at, const char *form)
+{
+	if (strpbrk(form, "- ") == NULL || strchr(form, '@') != NULL ||
+	    !ascii_is_digit(form[0])) {
+		return false;
+	}
+	while (at > 0 && text.ptr[at - 1] == ' ') {
+		at--;
+	}
+	return at > 0 && (ascii_is_digit(text.ptr[at - 1]) ||
+			  strchr(")+-/", text.ptr[at - 1]) != NULL);
+}
+
 static bool read_code_at(struct span text, size_t at,
 			 struct address_evidence *out)
 {
 	for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
 		const struct code_form *f = &forms[i];
 		size_t len = form_at(text, at, f->form, f->capitals);
-		bool ambiguous = f->countries[1] != 0;
+		bool ambiguous = f->countries[2] != '\0';
 
-		if (len == 0) {
+		if (len == 0 || continues_number(text, at, f->form)) {
 			continue;
 		}
 		if (ambiguous && has_state_before(text, at)) {
 			out->country = ISO('U', 'S');
 		} else if (ambiguous && !has_letters_behind(text, at + len)) {
-			/* A number at the end: a house, not a place; only
-			   six digits and Australian or Russian order. */
-			if (strlen(f->form) < 4 || at == 0 ||
-			    text.ptr[at - 1] != ' ') {
-				return false;
-			}
-			out->parts |= ADDRESS_TOWN;
+			/* A number at the end: a house, not a place. */
 			return false;
 		} else if (!ambiguous) {
-			out->country = f->countries[0];
+			out->country = ISO((unsigned char)f->countries[0],
+					   (unsigned char)f->countries[1]);
 		} else {
-			for (size_t c = 0;
-			     c < ADDRESS_COUNTRIES_MAX && f->countries[c] != 0;
-			     c++) {
-				add_country(out, f->countries[c]);
-			}
+			out->may_be = f->countries;
 		}
 		out->parts |= ADDRESS_CITY;
 		return true;
@@ -255,7 +247,8 @@ void postal_address_read(struct span text, struct address_evidence *out)
 	}
 	read_code(text, out);
 	street = word_country(&f, WORD_STREET, &found);
-	if (found && (has_digit(&f) || f.has_ideographs)) {
+	if (found &&
+	    (has_digit(&f) || span_search(folded_span(&f), SPAN("〒")) >= 0)) {
 		out->parts |= ADDRESS_STREET;
 	}
 	city = word_country(&f, WORD_CITY, &found);

@@ -5,8 +5,6 @@
 
 #include "filters/words.h"
 
-#define ADDRESS_COUNTRIES_MAX 8
-
 /* Bits. */
 #define ADDRESS_STREET 1u
 /* A postal code with a place. */
@@ -22,9 +20,8 @@ struct address_evidence {
 	unsigned int parts;
 	/* Named or implied by the form of the postal code: ISO() values. */
 	unsigned int country;
-	/* Where the form fits several. */
-	unsigned int may_be[ADDRESS_COUNTRIES_MAX];
-	size_t may_be_count;
+	/* Where the form fits several: "DE FR IT"; else NULL. */
+	const char *may_be;
 };
 
 void postal_address_read(struct span text, struct address_evidence *out);

@@ -205,7 +205,11 @@ static const struct word *last_label(struct span gap)
 		size_t len = words_at(rest, LABELS, &word);
 		size_t n = 0;
 
-		if (len > 0) {
+		/* "Tel. e Fax": one number for both. */
+		if (len > 0 &&
+		    !(found != NULL && word->class == WORD_PHONE &&
+		      word->value == PHONE_FAX && found->class == WORD_PHONE &&
+		      found->value == WORD_PHONE_PLAIN)) {
 			found = word;
 		}
 		while (n < rest.len && folded_is_word(rest.ptr[n])) {
@@ -445,11 +449,9 @@ static void read_cell(struct signature_reader *r, struct span cell)
 		if (read_phones(r, cell, NULL) > 0) {
 			size_t n = first_number(cell);
 			struct span left = signature_tidy(span_first(cell, n));
-			struct folded f;
 
-			chars_fold(left, &f);
 			if (left.len > 6 && span_find(left, ' ') > 0 &&
-			    !words_is(folded_span(&f), LABELS, NULL)) {
+			    last_label(left) == NULL) {
 				signature_read_text(r, left);
 			}
 			return;

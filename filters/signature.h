@@ -41,8 +41,7 @@ struct signature {
 	unsigned int address_parts;
 	/* Country the address names (ISO()), or 0 and those it may be in. */
 	unsigned int country;
-	unsigned int may_be[ADDRESS_COUNTRIES_MAX];
-	size_t may_be_count;
+	const char *may_be;
 	/* Country the company's legal form speaks for, or 0. */
 	unsigned int company_country;
 	bool is_marked;

@@ -37,25 +37,17 @@ struct window {
 
 static bool is_rule(struct span text)
 {
-	size_t same = 0;
+	size_t marks = 0;
 
-	for (size_t i = 0; i < text.len; i++) {
-		if (strchr("-_=*~#+. ", text.ptr[i]) == NULL &&
-		    (unsigned char)text.ptr[i] < 0x80) {
+	while (text.len > 0) {
+		uint32_t c = chars_next(&text);
+
+		if (chars_is_letter(c) || chars_digit(c) >= 0) {
 			return false;
 		}
-		if ((unsigned char)text.ptr[i] >= 0x80) {
-			/* U+2014, U+2500 and the like. */
-			if ((unsigned char)text.ptr[i] == 0xe2) {
-				same++;
-				i += 2;
-				continue;
-			}
-			return false;
-		}
-		same++;
+		marks += !chars_is_space(c);
 	}
-	return same >= 3;
+	return marks >= 3;
 }
 
 static bool starts_with_capital(struct span s)
@@ -119,7 +111,7 @@ static bool read_closing(struct span text, const struct folded *f,
 	/* "Viele Grüße aus Kiel", "Cheers Bob", "Kind regards / Mit ...". */
 	if (closing_words == 1) {
 		if (words == 2 && starts_with_capital(tail) &&
-		    text.ptr[text.len - 1] != '.') {
+		    strchr(".!?:", text.ptr[text.len - 1]) == NULL) {
 			*name_r = tail;
 			return true;
 		}
@@ -354,6 +346,27 @@ static ptrdiff_t find_evidence(const struct window *w, size_t end)
 	return evidence >= 1 && other >= 2 && other <= 14 ? (ptrdiff_t)i : -1;
 }
 
+/* East Asian cards have company and title above the name: go up to the rule or
+   empty line that the card begins at. */
+static size_t above_name(const struct window *w, size_t name)
+{
+	size_t i = name;
+
+	while (i > 0 && name - i < 5 && w->kinds[i - 1] == LINE_OTHER &&
+	       span_trim(w->lines[i - 1].text).len < 80) {
+		i--;
+	}
+	if (i > 0 && w->kinds[i - 1] != LINE_RULE) {
+		struct folded f;
+
+		chars_fold(w->lines[name].text, &f);
+		if (!f.has_ideographs || w->kinds[i - 1] != LINE_BLANK) {
+			return name;
+		}
+	}
+	return i;
+}
+
 static bool find_start(const struct window *w, size_t end, size_t *start_r,
 		       bool *marked_r)
 {
@@ -378,7 +391,9 @@ static bool find_start(const struct window *w, size_t end, size_t *start_r,
 	}
 	*marked_r = false;
 	name = find_name(w, end);
-	if (name < 0) {
+	if (name >= 0) {
+		name = (ptrdiff_t)above_name(w, (size_t)name);
+	} else {
 		name = find_evidence(w, end);
 	}
 	*start_r = name < 0 ? 0 : (size_t)name;

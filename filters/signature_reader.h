@@ -22,6 +22,9 @@ struct signature_reader {
 	bool in_address;
 	/* An address was ended by something else. */
 	bool address_done;
+	/* Words and a number that no table knows: "Oosteinde 55". A street, if
+	   a postal code follows. */
+	struct signature_text maybe_street;
 	/* Text right after the name, in case no title is recognised. */
 	struct signature_text after_name;
 	bool expects_title;

@@ -135,7 +135,8 @@ static bool is_address_part(const struct signature_reader *r,
 		return true;
 	}
 	if (r->in_address) {
-		return a->parts != 0;
+		return a->parts != 0 &&
+		       words_at(folded_span(f), WORD_NUMBER, NULL) == 0;
 	}
 	return (a->parts & ADDRESS_PLACE) != 0 &&
 	       !has_class(f, WORD_TITLE | WORD_LEGAL_FORM);
@@ -147,9 +148,8 @@ static void note_country(struct signature *s, const struct address_evidence *a)
 	    (s->country == 0 || (a->parts & ADDRESS_COUNTRY) != 0)) {
 		s->country = a->country;
 	}
-	if (a->may_be_count > 0 && s->may_be_count == 0) {
-		memcpy(s->may_be, a->may_be, sizeof(s->may_be));
-		s->may_be_count = a->may_be_count;
+	if (s->may_be == NULL) {
+		s->may_be = a->may_be;
 	}
 }
 
@@ -171,6 +171,14 @@ bool signature_read_address(struct signature_reader *r, struct span cell,
 		/* A second one: a branch, a registered office. */
 		return true;
 	}
+	if (s->address_count == 0 && (a.parts & ADDRESS_CITY) != 0 &&
+	    (a.parts & ADDRESS_STREET) == 0 && r->maybe_street.text.len > 0) {
+		s->address[s->address_count++] = r->maybe_street;
+		if (r->after_name.text.ptr == r->maybe_street.text.ptr) {
+			r->after_name = (struct signature_text){ 0 };
+		}
+	}
+	r->maybe_street = (struct signature_text){ 0 };
 	if (s->address_count < SIGNATURE_ADDRESS_MAX) {
 		s->address[s->address_count++] =
 			(struct signature_text){ cell, r->line };
@@ -203,6 +211,23 @@ static void set_company(struct signature_reader *r, struct span text,
 
 static void set_title(struct signature_reader *r, struct span text)
 {
+	struct span rest = text;
+	struct span word;
+	struct folded f;
+
+	/* "営業部 課長": without spaces inside words, the last word with a
+	   title is the title; what stands before is where. */
+	chars_fold(text, &f);
+	if (f.has_ideographs && span_find(text, ' ') > 0) {
+		while (span_next_word(&rest, " ", &word)) {
+			chars_fold(word, &f);
+			if (has_class(&f, WORD_TITLE)) {
+				text = word;
+			} else if (has_class(&f, WORD_ORGANIZATION)) {
+				set_company(r, word, NULL);
+			}
+		}
+	}
 	if (r->now->title.text.len == 0) {
 		r->now->title = (struct signature_text){ text, r->line };
 	}
@@ -216,8 +241,15 @@ static struct span company_part(struct span text, const struct word *form,
 {
 	*rest_r = SPAN("");
 	if (form != NULL) {
-		ptrdiff_t at = span_isearch(text, span_str(form->text));
+		struct span head = span_str(form->text);
+		ptrdiff_t at = span_isearch(text, head);
 		ptrdiff_t comma = -1;
+
+		/* "UG (haftungsbeschränkt)": its first word is ASCII. */
+		if (at < 0 && span_find(head, ' ') > 0) {
+			head = span_first(head, (size_t)span_find(head, ' '));
+			at = span_isearch(text, head);
+		}
 
 		if (at >= 0) {
 			struct span behind = span_from(
@@ -338,6 +370,31 @@ static bool read_title_and_company(struct signature_reader *r, struct span text)
 	return false;
 }
 
+static size_t count_words(struct span s)
+{
+	struct span word;
+	size_t n = 0;
+
+	while (span_next_word(&s, " ", &word)) {
+		n++;
+	}
+	return n;
+}
+
+/* A first name alone: letters only, and not "Thea and Linh". */
+static bool is_plain_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.ptr[i];
+
+		if (c < 0x80 && !ascii_is_alpha((char)c) &&
+		    strchr(" .-'", (char)c) == NULL) {
+			return false;
+		}
+	}
+	return count_words(name) == 1;
+}
+
 /* The name, alone or with degrees, title or company behind a comma. */
 static bool read_name(struct signature_reader *r, struct span text)
 {
@@ -374,7 +431,8 @@ static bool read_name(struct signature_reader *r, struct span text)
 	} else {
 		if (r->cells > 2 ||
 		    !(person_name_likely(name) ||
-		      (known && f.len < 40 && legal_form(name, &f) == NULL &&
+		      (known && is_plain_name(name) &&
+		       legal_form(name, &f) == NULL &&
 		       !has_class(&f, WORD_TITLE | WORD_ORGANIZATION))) ||
 		    (!known && signature_matches_domain(name, r->email))) {
 			return false;
@@ -394,15 +452,29 @@ static bool read_name(struct signature_reader *r, struct span text)
 	return true;
 }
 
-static size_t count_words(struct span s)
+/* Letters and a short number at one end: how streets look everywhere. */
+static bool looks_like_street(struct span text, const struct folded *f)
 {
-	struct span word;
-	size_t n = 0;
+	size_t digits = 0;
+	size_t i = f->len;
 
-	while (span_next_word(&s, " ", &word)) {
-		n++;
+	if (text.len > 60 || f->len < 5 || span_find(text, ':') >= 0) {
+		return false;
 	}
-	return n;
+	if (i > 2 && ascii_is_alpha(f->text[i - 1]) &&
+	    (ascii_is_digit(f->text[i - 2]) || f->text[i - 2] == ' ')) {
+		i -= f->text[i - 2] == ' ' ? 2 : 1;
+	}
+	while (i > 0 && ascii_is_digit(f->text[i - 1])) {
+		i--;
+		digits++;
+	}
+	if (digits == 0) {
+		while (digits < f->len && ascii_is_digit(f->text[digits])) {
+			digits++;
+		}
+	}
+	return digits >= 1 && digits <= 4;
 }
 
 static void read_other(struct signature_reader *r, struct span text,
@@ -444,6 +516,10 @@ void signature_read_text(struct signature_reader *r, struct span cell)
 		return;
 	}
 	end_address(r);
+	r->maybe_street = (struct signature_text){ 0 };
+	if (form == NULL && looks_like_street(cell, &f)) {
+		r->maybe_street = (struct signature_text){ cell, r->line };
+	}
 	if (read_name(r, cell) || read_title_and_company(r, cell)) {
 		r->cells++;
 		return;

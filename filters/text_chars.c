@@ -266,6 +266,7 @@ static const struct {
 	{ 0xff0d, "-" },	   { 0xff0f, "/" },
 	{ 0xff0e, "." },	   { 0xff0c, "," },
 	{ 0x3001, "," },	   { 0xff20, "@" },
+	{ 0x3231, " 株式会社 " },  { 0x3232, " 有限会社 " },
 };
 
 static void fold_add(struct folded *out, const char *text, size_t len)

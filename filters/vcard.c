@@ -149,10 +149,26 @@ static void add_address(struct card *card, struct span text)
 	if (a.country != 0) {
 		s->country = a.country;
 	}
-	if (a.may_be_count > 0) {
-		memcpy(s->may_be, a.may_be, sizeof(s->may_be));
-		s->may_be_count = a.may_be_count;
+	if (a.may_be != NULL) {
+		s->may_be = a.may_be;
 	}
+}
+
+/* Countries where the postal code stands behind the place. */
+static bool is_code_last(struct span country)
+{
+	static const char last[] = " US CA GB IE AU NZ IN SG JP ZA BR ";
+	char code[5] = "    ";
+	const struct word *word;
+	struct folded f;
+
+	chars_fold(country, &f);
+	if (!words_is(folded_span(&f), WORD_COUNTRY, &word)) {
+		return false;
+	}
+	code[1] = (char)(word->value >> 8);
+	code[2] = (char)(word->value & 0xff);
+	return strstr(last, code) != NULL;
 }
 
 /* ADR:box;extended;street;locality;region;code;country. The order of code and
@@ -175,8 +191,8 @@ static void read_adr(struct card *card, const struct content_line *line)
 	for (size_t i = 0; i < 3; i++) {
 		add_address(card, piece[i]);
 	}
-	code_first = piece[4].len == 0 && piece[5].len > 0 &&
-		     ascii_is_digit(piece[5].ptr[0]);
+	code_first = piece[5].len > 0 && ascii_is_digit(piece[5].ptr[0]) &&
+		     !is_code_last(piece[6]);
 	start = card->arena->len;
 	if (code_first) {
 		strbuf_add(card->arena, piece[5]);
@@ -188,7 +204,7 @@ static void read_adr(struct card *card, const struct content_line *line)
 		strbuf_add(card->arena, piece[4]);
 	}
 	if (!code_first && piece[5].len > 0) {
-		strbuf_add_char(card->arena, ' ');
+		strbuf_add_str(card->arena, piece[4].len > 0 ? " " : ", ");
 		strbuf_add(card->arena, piece[5]);
 	}
 	add_address(card, span_trim(span_of(card->arena->ptr + start,

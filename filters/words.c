@@ -220,7 +220,8 @@ size_t words_count_in(const struct folded *line, unsigned int classes,
 			covered = len > 0 ? at + len : covered;
 		}
 		found += at < covered;
-		total++;
+		/* Numbers are no words: dates are not prose, nor its lack. */
+		total += !ascii_is_digit(rest.ptr[0]);
 		rest = span_from(rest, word);
 	}
 	if (total_r != NULL) {
