@@ -219,8 +219,7 @@ static int read_confidence(const json_t *object, double *confidence_r)
 	return *confidence_r >= 0 && *confidence_r <= 1 ? 0 : -1;
 }
 
-/* Without a word of it, a name comes from the best of the sources. */
-static unsigned int best_source(unsigned int sources)
+unsigned int record_best_source(unsigned int sources)
 {
 	static const unsigned int order[] = {
 		RECORD_SOURCE_SIGNATURE, RECORD_SOURCE_VCARD,
@@ -242,7 +241,7 @@ static int read_name_source(const json_t *object, struct record_person *person)
 	int status = get_text(object, "name_source", 32, &name);
 	int bit;
 
-	person->name_source = best_source(person->sources);
+	person->name_source = record_best_source(person->sources);
 	if (status <= 0) {
 		return status;
 	}

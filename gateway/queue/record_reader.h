@@ -20,6 +20,9 @@
 /* Name of bit 1 << index. */
 extern const char *const record_source_names[RECORD_SOURCE_COUNT];
 
+/* The source that is worth most, of at least one. */
+unsigned int record_best_source(unsigned int sources);
+
 /* Texts are borrowed from the reading, NULL where the record does not say. */
 struct record_phone {
 	const char *e164;
