@@ -40,8 +40,10 @@ void imap_relay_client_answered(struct imap_session *m,
 		r->command = NULL;
 		go_on(m);
 	} else if (command != NULL && command == r->command) {
-		/* LITERAL+: the rest still comes, for nobody. */
+		/* The rest still comes, for nobody: a LITERAL+, or the end of
+		   a line whose beginning was enough for a refusal. */
 		r->command = NULL;
+		r->client_answered = true;
 	}
 	if (command != NULL && command->type == IMAP_CMD_IDLE) {
 		r->client_idle = false;
@@ -169,6 +171,7 @@ static void end_command(struct imap_session *m)
 	struct imap_command *command = r->command;
 
 	r->client_idle = false;
+	r->client_answered = false;
 	r->command = NULL;
 	if (command == NULL) {
 		return;
@@ -182,6 +185,18 @@ static void end_command(struct imap_session *m)
 	if (command->type == IMAP_CMD_IDLE) {
 		r->client_idle = true;
 		imap_relay_flush_taps(m);
+	}
+}
+
+/* A literal is held here, not converted: only the server knows whether it
+   wants it. Where it has answered before it saw the size, it never asks. */
+static void wait_for_continuation(struct imap_relay *r)
+{
+	if (r->client_answered) {
+		r->client_answered = false;
+		imap_lexer_cancel_literal(&r->client);
+	} else {
+		wait_for(r, CLIENT_WAITS_CONTINUATION);
 	}
 }
 
@@ -203,9 +218,7 @@ static void pass_piece(struct imap_session *m, enum imap_piece piece,
 		end_command(m);
 	} else if (piece == IMAP_PIECE_LITERAL_HEADER &&
 		   r->client.literal.synchronising) {
-		/* Held here, not converted: only the server knows whether it
-		   wants the literal. */
-		wait_for(r, CLIENT_WAITS_CONTINUATION);
+		wait_for_continuation(r);
 	}
 }
 

@@ -133,6 +133,9 @@ struct imap_relay {
 	bool client_paused;
 	/* The command whose bytes are passing; NULL between commands. */
 	struct imap_command *command;
+	/* The server has answered it already; what still comes of it asks
+	   nobody for its literals. */
+	bool client_answered;
 	/* Its text, where it matters. */
 	struct strbuf text;
 	/* Its tag, when we refuse it and drop its bytes. */
