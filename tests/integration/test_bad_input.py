@@ -37,7 +37,8 @@ IMAP_BEFORE_LOGIN = {
     "unknown mechanism": b"a AUTHENTICATE GSSAPI YWJj\r\n",
     "endless SASL line": b"a AUTHENTICATE PLAIN\r\n" + b"A" * (1 << 20),
     "many literals": b"a LOGIN " + b"{1+}\r\nx" * 1000 + b"\r\n",
-    "TLS inside TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 50,
+    "TLS inside TLS":
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 50 + b"\r\n",
 }
 
 

@@ -165,10 +165,12 @@ def test_pipelined_session_is_identical(direct, through, twins):
                          % (len(message), message))
             lines.append(b"z LOGOUT\r\n")
             connection.send(b"".join(lines))
-            connection.until(b"z ")
-            seen.append(normal(b"".join(connection.received)
-                               + connection.rest(), user))
-    assert_same(seen[1], seen[0])
+            responses = connection.until(b"z ")
+            assert connection.rest() == b""
+            seen.append([normal(one, user) for one in responses])
+    # Dovecot runs pipelined commands side by side: their order is its own.
+    assert len(seen[0]) > 600
+    assert sorted(seen[1]) == sorted(seen[0])
 
 
 def test_every_split_of_a_response_and_a_command_is_harmless(through, rig,

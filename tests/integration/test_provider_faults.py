@@ -233,6 +233,30 @@ def test_malformed_responses_end_one_session_and_no_other(before):
             witness.ok("NOOP")
 
 
+def test_refusal_before_the_literals_size_was_whole_asks_for_nothing(before):
+    """Dovecot may refuse an APPEND once it has read the folder's name."""
+    def behaviour(peer):
+        imap_login(peer)
+        for _ in range(2):
+            while b"{10}" not in peer.buffer:
+                if b"\r\n" in peer.buffer:  # asked by the gateway itself
+                    peer.send(peer.line().split(b" ")[0] + b" OK done\r\n")
+                    continue
+                peer.buffer += peer.socket.recv(100)
+            peer.send(peer.buffer.split(b" ")[0] + b" NO no such folder\r\n")
+            peer.line()
+        imap_serve(peer, {})
+
+    host = before(behaviour)
+    with Imap(host.imaps_port, ca=host.ca) as imap:
+        imap.login(USER, "x")
+        for tag in (b"a", b"b"):
+            imap.send(tag + b" APPEND nowhere {10}")
+            assert imap.until(tag)[-1].startswith(tag + b" NO")
+            imap.send(b"\r\n")
+        imap.ok("NOOP")
+
+
 def test_provider_that_goes_away_later_ends_the_session(before):
     def behaviour(peer):
         imap_login(peer)
