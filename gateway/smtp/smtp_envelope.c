@@ -348,7 +348,7 @@ int smtp_mail_parse(struct span argument, struct smtp_envelope *envelope_r,
 		return REFUSE("501 5.5.4 Say MAIL FROM:<address>");
 	}
 	if (take_path(&argument, true, envelope_r) < 0) {
-		return REFUSE("501 5.1.7 Bad sender address");
+		return REFUSE("501 5.1.7 Bad sender address syntax");
 	}
 	if (take_parameters(argument, mail_rows, envelope_r, refusal_r) < 0) {
 		return -1;
@@ -368,7 +368,7 @@ int smtp_rcpt_parse(struct span argument, bool utf8,
 		return REFUSE("501 5.5.4 Say RCPT TO:<address>");
 	}
 	if (take_path(&argument, false, envelope_r) < 0) {
-		return REFUSE("501 5.1.3 Bad recipient address");
+		return REFUSE("501 5.1.3 Bad recipient address syntax");
 	}
 	if (take_parameters(argument, rcpt_rows, envelope_r, refusal_r) < 0) {
 		return -1;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/metrics.h"
 #include "lib/xalloc.h"
 #include "smtp/smtp_state.h"
 
@@ -585,6 +586,12 @@ static void smtp_destroy(void *state)
 {
 	struct smtp_session *smtp = state;
 
+	/* The session was ended around us (the client's connection broke, a
+	   deadline of draining) while the final reply was awaited. */
+	if (smtp->state == SMTP_DELIVERY &&
+	    smtp->server_state == SMTP_SERVER_FINAL) {
+		metric_add(METRIC_TRANSACTIONS_IN_DOUBT, 1);
+	}
 	smtp_transaction_finish(smtp);
 	credential_wipe(&smtp->credential);
 	free(smtp);

@@ -11,6 +11,9 @@
 #define CHUNK_SIZE (64 * 1024)
 /* A strbuf this large is not kept for the next transaction. */
 #define KEEP_SIZE 1024
+/* How much of a message that is refused already is taken, beyond four times
+   the limit, to find its end and answer there. */
+#define DROPPED_MAX (16 * 1024 * 1024)
 /* Of a refusal's text. */
 #define TEXT_LINE_MAX  400
 #define TEXT_LINES_MAX 20
@@ -403,7 +406,8 @@ size_t smtp_transaction_content(struct smtp_session *smtp, struct span in)
 		}
 	}
 	if (smtp->state == SMTP_REFUSED_CONTENT &&
-	    smtp->dropped_bytes > settings->message.max_message_bytes) {
+	    smtp->dropped_bytes / 4 >
+		    settings->message.max_message_bytes + DROPPED_MAX / 4) {
 		smtp_end(smtp, smtp->refusal,
 			 "client: content without end after a refusal");
 	}
