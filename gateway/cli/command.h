@@ -21,6 +21,8 @@ struct command {
 
 /* One function per row of the table in postern_main.c. */
 int command_check(int argc, char **argv);
+int command_contacts(int argc, char **argv);
+int command_db(int argc, char **argv);
 int command_extract(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_status(int argc, char **argv);

@@ -6,6 +6,9 @@
 
 static const struct command commands[] = {
 	{ "check", command_check, "say what is wrong with a configuration" },
+	{ "contacts", command_contacts,
+	  "list, show or export what was learned" },
+	{ "db", command_db, "migrate or check the database" },
 	{ "extract", command_extract, "show the contacts one message teaches" },
 	{ "init", command_init, "write a configuration to start from" },
 	{ "status", command_status, "show the running gateway" },
