@@ -3,6 +3,11 @@
 -- Two writers with the same contacts do not meet in a deadlock: each locks
 -- mailboxes, then contacts, each in the order of their addresses; sightings
 -- and fields belong to contacts that are locked by then.
+--
+-- Rows are looked up one by one (LATERAL ... LIMIT 1) and updated by ON
+-- CONFLICT, never by a join: without statistics, or with one organization much
+-- larger than the rest, a joined plan reads all contacts of the organization
+-- for each batch, and it is a cached plan.
 
 SET LOCAL ROLE postern_owner;
 
@@ -28,6 +33,7 @@ DECLARE
 	org uuid := current_organization();
 	ids bigint[];
 	t_contact bigint[];
+	t_position bigint[];
 	t_fresh bigint[];
 	t_first timestamptz[];
 	t_last timestamptz[];
@@ -35,8 +41,9 @@ BEGIN
 	INSERT INTO mailbox (organization_id, address)
 	SELECT org, a.address
 	FROM (SELECT DISTINCT unnest(s_mailbox) COLLATE "C" AS address) a
-	WHERE NOT EXISTS (SELECT FROM mailbox m
-		WHERE m.organization_id = org AND m.address = a.address)
+	WHERE (SELECT m.mailbox_id FROM mailbox m
+		WHERE m.organization_id = org AND m.address = a.address
+		LIMIT 1) IS NULL
 	ORDER BY a.address
 	ON CONFLICT DO NOTHING;
 
@@ -44,18 +51,18 @@ BEGIN
 	INSERT INTO contact (organization_id, email, first_seen, last_seen)
 	SELECT org, e.email, 'infinity', '-infinity'
 	FROM unnest(emails) AS e (email)
-	WHERE NOT EXISTS (SELECT FROM contact c
-		WHERE c.organization_id = org AND c.email = e.email)
+	WHERE (SELECT c.contact_id FROM contact c
+		WHERE c.organization_id = org AND c.email = e.email
+		LIMIT 1) IS NULL
 	ORDER BY e.email COLLATE "C"
 	ON CONFLICT DO NOTHING;
 
-	SELECT array_agg(l.contact_id ORDER BY l.position) INTO ids
-	FROM (SELECT c.contact_id, e.position
-		FROM unnest(emails) WITH ORDINALITY AS e (email, position)
-		JOIN contact c ON c.organization_id = org
-			AND c.email = e.email
-		ORDER BY c.email
-		FOR UPDATE OF c) l;
+	-- Locked one by one in the order of emails.
+	SELECT array_agg(l.contact_id ORDER BY e.position) INTO ids
+	FROM unnest(emails) WITH ORDINALITY AS e (email, position)
+	CROSS JOIN LATERAL (SELECT c.contact_id FROM contact c
+		WHERE c.organization_id = org AND c.email = e.email
+		LIMIT 1 FOR UPDATE) l;
 	IF cardinality(ids) IS DISTINCT FROM cardinality(emails) THEN
 		RAISE EXCEPTION 'contacts are missing or given twice';
 	END IF;
@@ -66,7 +73,7 @@ BEGIN
 		INSERT INTO sighting AS s (organization_id, message_ref,
 			contact_id, mailbox_id, direction, role, folder,
 			evidence, sources, confidence, seen_at)
-		SELECT org, n.message, ids[n.contact], m.mailbox_id,
+		SELECT org, n.message, ids[n.contact], b.mailbox_id,
 			n.direction, n.role, n.folder, n.evidence, n.sources,
 			n.confidence, to_timestamp(n.seen)
 		FROM unnest(s_contact, s_message, s_mailbox, s_direction,
@@ -74,9 +81,10 @@ BEGIN
 				s_confidence, s_seen)
 			AS n (contact, message, mailbox, direction, role,
 				folder, evidence, sources, confidence, seen)
-		JOIN mailbox m ON m.organization_id = org
-			AND m.address = n.mailbox
-		ON CONFLICT (organization_id, message_ref, contact_id)
+		CROSS JOIN LATERAL (SELECT m.mailbox_id FROM mailbox m
+			WHERE m.organization_id = org
+			AND m.address = n.mailbox LIMIT 1) b
+		ON CONFLICT (organization_id, contact_id, message_ref)
 		DO UPDATE SET
 			evidence = CASE WHEN 'body' IN (s.evidence,
 				excluded.evidence) THEN 'body' ELSE 'header' END,
@@ -89,13 +97,15 @@ BEGIN
 				WHEN 'recipient' IN (s.role, excluded.role)
 				THEN 'recipient' ELSE 'mentioned' END
 		RETURNING s.contact_id, s.seen_at, s.xmax = 0 AS fresh)
-	SELECT array_agg(t.contact_id), array_agg(t.fresh),
-		array_agg(t.first), array_agg(t.last)
-	INTO t_contact, t_fresh, t_first, t_last
-	FROM (SELECT put.contact_id,
+	SELECT array_agg(t.contact_id), array_agg(t.position),
+		array_agg(t.fresh), array_agg(t.first), array_agg(t.last)
+	INTO t_contact, t_position, t_fresh, t_first, t_last
+	FROM (SELECT p.contact_id, p.position,
 			count(*) FILTER (WHERE put.fresh) AS fresh,
 			min(put.seen_at) AS first, max(put.seen_at) AS last
-		FROM put GROUP BY put.contact_id) t;
+		FROM put JOIN unnest(ids) WITH ORDINALITY
+			AS p (contact_id, position) USING (contact_id)
+		GROUP BY p.contact_id, p.position) t;
 
 	INSERT INTO contact_field AS f (organization_id, contact_id, kind,
 		source, value, label, confidence, first_seen, last_seen,
@@ -120,15 +130,14 @@ BEGIN
 		OR excluded.first_seen < f.first_seen
 		OR excluded.confidence > f.confidence;
 
-	-- The winner of a kind: best source, then newest, then surest.
-	UPDATE contact c SET
-		sighting_count = c.sighting_count + t.fresh,
-		first_seen = least(c.first_seen, t.first),
-		last_seen = greatest(c.last_seen, t.last),
-		name = w.name, title = w.title, company = w.company,
-		postal_address = w.postal_address
-	FROM unnest(t_contact, t_fresh, t_first, t_last)
-		AS t (contact_id, fresh, first, last)
+	-- The winner of a kind: best source, then newest, then surest. All
+	-- these contacts are there; this never inserts.
+	INSERT INTO contact AS c (organization_id, email, first_seen, last_seen,
+		sighting_count, name, title, company, postal_address)
+	SELECT org, emails[t.position], t.first, t.last, t.fresh, w.name,
+		w.title, w.company, w.postal_address
+	FROM unnest(t_contact, t_position, t_fresh, t_first, t_last)
+		AS t (contact_id, position, fresh, first, last)
 	CROSS JOIN LATERAL (
 		SELECT max(b.value) FILTER (WHERE b.kind = 'name') AS name,
 			max(b.value) FILTER (WHERE b.kind = 'title') AS title,
@@ -144,7 +153,13 @@ BEGIN
 				'postal_address')
 			ORDER BY f.kind, f.rank DESC, f.last_seen DESC,
 				f.confidence DESC, f.value) b) w
-	WHERE c.organization_id = org AND c.contact_id = t.contact_id;
+	ON CONFLICT (organization_id, email) DO UPDATE SET
+		sighting_count = c.sighting_count + excluded.sighting_count,
+		first_seen = least(c.first_seen, excluded.first_seen),
+		last_seen = greatest(c.last_seen, excluded.last_seen),
+		name = excluded.name, title = excluded.title,
+		company = excluded.company,
+		postal_address = excluded.postal_address;
 
 	RETURN (SELECT coalesce(sum(n), 0) FROM unnest(t_fresh) AS u (n));
 END
