@@ -258,6 +258,7 @@ static struct span shown_email(const struct gathering *g,
 			       const struct owner *owner, bool *is_own_r)
 {
 	struct span found = SPAN("");
+	size_t people = 0;
 
 	*is_own_r = false;
 	for (size_t i = 0; i < s->email_count; i++) {
@@ -268,12 +269,13 @@ static struct span shown_email(const struct gathering *g,
 		}
 		if (is_own(g, email)) {
 			*is_own_r = true;
-		} else if (found.len == 0 &&
-			   !person_name_is_role_mailbox(email)) {
+		} else if (!person_name_is_role_mailbox(email)) {
 			found = email;
+			people++;
 		}
 	}
-	return found;
+	/* Several people's addresses are a list of people, not one's card. */
+	return people > 1 ? SPAN("") : found;
 }
 
 static bool is_owner_name(const struct owner *owner, struct span name)

@@ -37,6 +37,8 @@ static bool is_public_url(struct span url)
 		}
 	}
 	return span_search(url, SPAN("utm_")) >= 0 ||
+	       span_isearch(url, SPAN("meetup-join")) >= 0 ||
+	       span_istarts(url, SPAN("meet.")) ||
 	       span_isearch(url, SPAN("unsubscribe")) >= 0 || url.len > 120;
 }
 
@@ -195,6 +197,7 @@ static bool read_label(struct span cell, const struct word **word_r,
 static const struct word *last_label(struct span gap)
 {
 	const struct word *found = NULL;
+	bool plain = false;
 	struct folded f;
 	struct span rest;
 
@@ -206,12 +209,12 @@ static const struct word *last_label(struct span gap)
 		size_t n = 0;
 
 		/* "Tel. e Fax": one number for both. */
-		if (len > 0 &&
-		    !(found != NULL && word->class == WORD_PHONE &&
-		      word->value == PHONE_FAX && found->class == WORD_PHONE &&
-		      found->value == WORD_PHONE_PLAIN)) {
-			found = word;
+		if (len > 0 && !(plain && word->class == WORD_PHONE &&
+				 word->value == PHONE_FAX)) {
+			found = plain && len == 1 ? found : word;
 		}
+		plain = plain || (len > 0 && word->class == WORD_PHONE &&
+				  word->value == WORD_PHONE_PLAIN);
 		while (n < rest.len && folded_is_word(rest.ptr[n])) {
 			n++;
 		}
@@ -344,7 +347,8 @@ static bool read_links(struct signature_reader *r, struct span cell)
 	size_t from = 0;
 
 	while (text_link_next(cell, &from, &link)) {
-		const struct word *word = NULL;
+		const struct word *word;
+		bool labelled;
 		struct span left = span_first(cell, link.start);
 		struct span value;
 
@@ -352,8 +356,8 @@ static bool read_links(struct signature_reader *r, struct span cell)
 		    !is_web_host(r, cell, &link)) {
 			continue;
 		}
-		if (read_label(left, &word, &value) &&
-		    word->class == WORD_LABEL &&
+		labelled = read_label(left, &word, &value);
+		if (labelled && word->class == WORD_LABEL &&
 		    word->value == WORD_LABEL_SOCIAL) {
 			return true;
 		}
@@ -362,7 +366,7 @@ static bool read_links(struct signature_reader *r, struct span cell)
 		} else {
 			add_url(r, link.text);
 		}
-		if (word == NULL || signature_tidy(value).len > 0) {
+		if (!labelled || signature_tidy(value).len > 0) {
 			read_cell(r, left);
 		}
 		r->pending = NULL;
@@ -617,6 +621,97 @@ static bool is_next_signer(const struct signature_reader *r,
 	       !signature_matches_domain(text, r->email);
 }
 
+/* Two columns: where the gap is in a line, or 0 when it has none. Boxes drawn
+   with '|' are stripped. */
+static size_t column_gap(struct span text, size_t *width_r)
+{
+	for (size_t i = 1; i + 1 < text.len; i++) {
+		size_t n = 0;
+
+		while (i + n < text.len &&
+		       (text.ptr[i + n] == ' ' || text.ptr[i + n] == '\t')) {
+			n++;
+		}
+		if (n >= 3 || (n > 0 && memchr(text.ptr + i, '\t', n))) {
+			*width_r = n;
+			return i;
+		}
+		i += n;
+	}
+	return 0;
+}
+
+static struct span unboxed(struct span text)
+{
+	text = span_trim(text);
+	if (text.len > 2 && text.ptr[0] == '|' &&
+	    text.ptr[text.len - 1] == '|') {
+		text = span_of(text.ptr + 1, text.len - 2);
+	}
+	return span_trim(text);
+}
+
+/* A label without value: "Tel" in front of a column of numbers. */
+static bool is_label_cell(struct span cell)
+{
+	const struct word *word;
+	struct span value;
+
+	return read_label(cell, &word, &value) &&
+	       signature_tidy(value).len == 0;
+}
+
+/* How many lines from i on stand in two columns that are read one after the
+   other: two signers, or a person and an address. 0 when the cells belong
+   together line by line ("Tel   +49..."). */
+static size_t count_columns(const struct signature_block *block, size_t i)
+{
+	size_t first = i;
+
+	for (; i < block->count; i++) {
+		struct span text = unboxed(block->lines[i].text);
+		size_t width;
+		size_t gap = column_gap(text, &width);
+
+		if (gap == 0 || is_label_cell(span_first(text, gap))) {
+			break;
+		}
+	}
+	return i - first >= 2 ? i - first : 0;
+}
+
+static void read_piece(struct signature_reader *r,
+		       const struct signature_line *line)
+{
+	if (is_next_signer(r, line)) {
+		settle(r);
+		begin_signer(r, r->now->is_marked);
+	}
+	r->line = line->number;
+	read_line(r, line->text);
+}
+
+static void read_columns(struct signature_reader *r,
+			 const struct signature_block *block, size_t first,
+			 size_t count)
+{
+	for (unsigned int column = 0; column < 2; column++) {
+		for (size_t i = first; i < first + count; i++) {
+			struct signature_line piece = block->lines[i];
+			struct span text = unboxed(piece.text);
+			size_t width;
+			size_t gap = column_gap(text, &width);
+
+			piece.text = column == 0 ? span_first(text, gap)
+						 : span_from(text, gap + width);
+			piece.starts_paragraph =
+				i == first &&
+				(column == 1 || piece.starts_paragraph);
+			read_piece(r, &piece);
+		}
+	}
+}
+
 void signature_read(const struct signature_block *block, struct span name,
 		    struct span email, struct signatures *out)
 {
@@ -627,15 +722,14 @@ void signature_read(const struct signature_block *block, struct span name,
 	out->count = 0;
 	begin_signer(&r, block->is_marked);
 	for (size_t i = 0; i < block->count; i++) {
-		const struct signature_line *line = &block->lines[i];
+		size_t columns = count_columns(block, i);
 
-		if (is_next_signer(&r, line)) {
-			settle(&r);
-			begin_signer(&r, block->is_marked);
+		if (columns > 0) {
+			read_columns(&r, block, i, columns);
+			i += columns - 1;
+		} else {
+			read_piece(&r, &block->lines[i]);
 		}
-		r.line = line->number;
-		r.starts_paragraph = line->starts_paragraph;
-		read_line(&r, line->text);
 	}
 	settle(&r);
 	if (out->items[0].name.text.len == 0 && block->closing_name.len > 0 &&

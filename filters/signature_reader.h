@@ -13,7 +13,6 @@ struct signature_reader {
 	struct span email;
 	/* The line being read. */
 	unsigned int line;
-	bool starts_paragraph;
 	/* Label of an own line, for the next cell; NULL when none. */
 	const struct word *pending;
 	/* Cells of text read for the current signer. */

@@ -395,6 +395,36 @@ static bool is_plain_name(struct span name)
 	return count_words(name) == 1;
 }
 
+/* "技術部 髙橋 一郎", "林淑芬 Lin Shu-Fen", "김민서 과장": the name among
+   departments, titles and its own transcription. */
+static struct span ideographic_name(struct signature_reader *r,
+				    struct span text)
+{
+	struct span rest = text;
+	struct span word;
+	struct span name = SPAN("");
+
+	while (span_next_word(&rest, " ", &word)) {
+		struct folded f;
+
+		chars_fold(word, &f);
+		if (!f.has_ideographs) {
+			continue;
+		}
+		if (has_class(&f, WORD_TITLE)) {
+			set_title(r, word);
+		} else if (!has_class(&f,
+				      WORD_DEPARTMENT | WORD_ORGANIZATION)) {
+			name = name.len == 0
+				       ? word
+				       : span_of(name.ptr,
+						 (size_t)(word.ptr + word.len -
+							  name.ptr));
+		}
+	}
+	return name;
+}
+
 /* The name, alone or with degrees, title or company behind a comma. */
 static bool read_name(struct signature_reader *r, struct span text)
 {
@@ -413,6 +443,11 @@ static bool read_name(struct signature_reader *r, struct span text)
 	    span_find(name, '(') > 0 && comma < 0) {
 		name = span_trim(
 			span_first(name, (size_t)span_find(name, '(')));
+	}
+	chars_fold(name, &f);
+	if (f.has_ideographs && span_find(name, ' ') > 0 &&
+	    legal_form(name, &f) == NULL && person_name_same(name, r->name)) {
+		name = ideographic_name(r, name);
 	}
 	known = r->name.len > 0 ? person_name_same(name, r->name)
 				: person_name_in_address(name, r->email);
