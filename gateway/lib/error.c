@@ -33,7 +33,8 @@ int error_prefix(struct error *err, const char *format, ...)
 	vsnprintf(before, sizeof(before), format, args);
 	va_end(args);
 	len = strlen(before);
-	snprintf(err->text, sizeof(err->text), "%s", before);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s", after);
+	memcpy(err->text, before, len + 1);
+	strncat(err->text, ": ", sizeof(err->text) - len - 1);
+	strncat(err->text, after, sizeof(err->text) - strlen(err->text) - 1);
 	return -1;
 }
