@@ -119,7 +119,7 @@ def gateway(rig, redis):
 @pytest.fixture(scope="session")
 def writer(rig, gateway, postgresql):
     """The writer behind that gateway, with its database as of today."""
-    gateway.cli("db", "migrate")
+    gateway.migrate()
     made = rig.writer(gateway)
     rig.start(made)
     return made

@@ -24,7 +24,7 @@ def system():
         rig.start(rig.dovecot, rig.redis, rig.postgresql)
         rig.postgresql.create_database()
         gateway.configure()
-        gateway.cli("db", "migrate")
+        gateway.migrate()
         rig.start(gateway, rig.writer(gateway, "writer1"),
                   rig.writer(gateway, "writer2"))
         yield rig, gateway

@@ -258,7 +258,7 @@ def test_no_byte_of_the_content_is_written_anywhere(rig, redis, postgresql,
                 for word in ("subject", "body", "attachment")]
     gateway = rig.gateway("canary-gateway", log_level="debug")
     gateway.configure()
-    gateway.cli("db", "migrate")
+    gateway.migrate()
     gateway.start()
     writer = rig.writer(gateway, "canary-writer")
     writer.start()

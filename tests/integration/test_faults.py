@@ -202,7 +202,7 @@ def start_all(rig, users, per_user):
     rig.start(rig.provider, rig.redis, rig.postgresql)
     rig.postgresql.create_database()
     gateway.configure()
-    gateway.cli("db", "migrate")
+    gateway.migrate()
     seed_mailboxes(rig, users, per_user)
     writers = [rig.writer(gateway, "writer%d" % number)
                for number in range(2)]

@@ -187,7 +187,7 @@ def show(options):
         gateway = rig.gateway()
         with Step("posternd, its inspectors and the writer"):
             gateway.configure()
-            gateway.cli("db", "migrate")
+            gateway.migrate()
             writer = rig.writer(gateway)
             rig.start(gateway, writer)
         host = Host("gateway", gateway.imap_port, gateway.imaps_port,

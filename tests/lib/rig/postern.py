@@ -17,6 +17,8 @@ WRITER_USER = "nobody"
 ORGANIZATION = "acme"
 INSPECTED_DOMAINS = ("acme.com",)
 
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "conf" / "schema"
+
 # Where a build directory may hold a program.
 FOLDERS = (".", "gateway/posternd", "gateway/inspect", "gateway/writer",
            "gateway/cli")
@@ -164,6 +166,10 @@ class Gateway(Server):
         """Run the postern command with this gateway's configuration."""
         return run([self.program("postern"), *words, "-c",
                     self.configuration], **options)
+
+    def migrate(self):
+        """Bring the rig's database to this tree's schema."""
+        self.cli("db", "migrate", "--schema", SCHEMA)
 
 
 class Writer(Server):
