@@ -102,13 +102,37 @@ void card_write_csv(FILE *out, const struct card *card)
 
 /* --- JSON -------------------------------------------------------------- */
 
+/* As `postern extract --json` has them: number and extension apart. */
+static json_t *json_phones(const struct card *card)
+{
+	static const char ext_mark[] = ";ext=";
+	json_t *phones = json_array();
+	const char *number;
+	const char *kind;
+
+	for (size_t i = 0; (number = card_phone(card, i, &kind)) != NULL; i++) {
+		const char *mark = strstr(number, ext_mark);
+		size_t len =
+			mark == NULL ? strlen(number) : (size_t)(mark - number);
+
+		json_array_append_new(
+			phones,
+			json_pack("{s:s%, s:s?, s:s}", "e164", number, len,
+				  "ext",
+				  mark == NULL ? NULL
+					       : mark + sizeof(ext_mark) - 1,
+				  "kind", kind));
+	}
+	return phones;
+}
+
 void card_write_json(FILE *out, const struct card *card)
 {
 	json_t *object = json_pack(
-		"{s:s?, s:s?, s:s?, s:s?, s:s?, s:O, s:O, s:s?, s:s?, s:I}",
+		"{s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:O, s:s?, s:s?, s:I}",
 		"email", card->email, "name", card->name, "title", card->title,
 		"company", card->company, "postal_address",
-		card->postal_address, "phones", card->phones, "urls",
+		card->postal_address, "phones", json_phones(card), "urls",
 		card->urls, "first_seen", card->first_seen, "last_seen",
 		card->last_seen, "messages",
 		(json_int_t)strtoll(card->sightings, NULL, 10));

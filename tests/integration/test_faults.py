@@ -168,7 +168,7 @@ def settle(rig, gateway):
         journal = sum(path.stat().st_size for path in
                       gateway.journal.iterdir() if path.is_file())
         rows = rig.postgresql.query(
-            "SELECT count(*) FROM sighting")[0][0]
+            "SELECT count(*) FROM postern.sighting")[0][0]
         now = (queue_length(rig), rows)
         if now != state["last"]:
             state.update(last=now, since=time.monotonic())
@@ -214,7 +214,7 @@ def check_database(rig, users, readers):
     """Number of read messages that are not there; fails on any that is there
     twice or was never read."""
     rows = rig.postgresql.query(
-        "SELECT c.email, count(*) FROM sighting s JOIN contact c"
+        "SELECT c.email, count(*) FROM postern.sighting s JOIN postern.contact c"
         " USING (organization_id, contact_id) GROUP BY 1")
     found = {email: int(count) for email, count in rows}
     assert [email for email, count in found.items() if count != 1] == []
