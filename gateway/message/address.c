@@ -40,9 +40,9 @@ static void entry_clear(struct entry *entry)
 	entry->has_at = false;
 }
 
-/* Length of the quoted string at the head of s, with its quotes; to the end
-   of s when it is not closed. */
-static size_t quoted_length(struct span s)
+/* Length of the quoted string at the head of s, with its quotes; 0 when it is
+   not closed. */
+static size_t closed_length(struct span s)
 {
 	for (size_t i = 1; i < s.len; i++) {
 		if (s.ptr[i] == '\\') {
@@ -51,7 +51,15 @@ static size_t quoted_length(struct span s)
 			return i + 1;
 		}
 	}
-	return s.len;
+	return 0;
+}
+
+/* The same; to the end of s when it is not closed. */
+static size_t quoted_length(struct span s)
+{
+	size_t len = closed_length(s);
+
+	return len == 0 ? s.len : len;
 }
 
 /* Length of the comment at the head of s; mime_scan bounds the nesting. */
@@ -103,7 +111,7 @@ static size_t local_canonical(struct span local, char *out, size_t size)
 	size_t len = 0;
 
 	if (local.len > 1 && local.ptr[0] == '"' &&
-	    quoted_length(local) == local.len) {
+	    closed_length(local) == local.len) {
 		add_unquoted(&plain, local);
 		for (size_t i = 0; i < plain.len; i++) {
 			needs_quotes =
