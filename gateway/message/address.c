@@ -133,6 +133,23 @@ static size_t local_canonical(struct span local, char *out, size_t size)
 	return len;
 }
 
+/* RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
+static bool is_literal(struct span domain)
+{
+	if (domain.len < 3 || domain.ptr[domain.len - 1] != ']') {
+		return false;
+	}
+	for (size_t i = 1; i + 1 < domain.len; i++) {
+		char c = domain.ptr[i];
+
+		if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' &&
+		    c != ':' && c != '-') {
+			return false;
+		}
+	}
+	return true;
+}
+
 int address_canonical(struct span email, char out_r[ADDRESS_EMAIL_MAX + 1])
 {
 	const char *at = NULL;
@@ -155,7 +172,8 @@ int address_canonical(struct span email, char out_r[ADDRESS_EMAIL_MAX + 1])
 	    memchr(email.ptr, '@', (size_t)(at - email.ptr)) != NULL) {
 		return -1;
 	}
-	if (domain_canonical(domain_part, domain) < 0) {
+	if (domain_canonical(domain_part, domain) < 0 ||
+	    (domain[0] == '[' && !is_literal(span_str(domain)))) {
 		return -1;
 	}
 	len = local_canonical(span_of(email.ptr, (size_t)(at - email.ptr)),
