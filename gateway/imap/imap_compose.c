@@ -119,8 +119,7 @@ static bool add_header(const struct imap_gather_entry *entry, bool without_mime,
 		entry->envelope.len > 0 &&
 		imap_envelope_header(strbuf_span(&entry->envelope), out) == 0;
 	add_selected_fields(entry, choice, out);
-	if (!has_field(span_of(out->ptr + before, out->len - before),
-		       SPAN("From"))) {
+	if (!has_field(span_from(strbuf_span(out), before), SPAN("From"))) {
 		out->len = before;
 	}
 	return false;

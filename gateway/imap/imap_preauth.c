@@ -422,7 +422,7 @@ static enum scan_result scan_command(const struct imap_login *login,
 							   : SCAN_FATAL;
 		}
 		if (lexer.literal.synchronising &&
-		    literals > login->continued && pos == in.len) {
+		    literals > login->continued) {
 			return SCAN_CONTINUE;
 		}
 	}
@@ -461,17 +461,38 @@ static void run_command(struct imap_session *m, struct span text)
 	mistake(m, command.tag, "BAD Log in first.");
 }
 
+/* A tag with control bytes: a TLS hello inside TLS, another protocol. It may
+   never send a line end. */
+static bool is_no_text(struct span in)
+{
+	for (size_t i = 0; i < in.len && in.ptr[i] != ' '; i++) {
+		unsigned char c = (unsigned char)in.ptr[i];
+
+		if (c == 0x7f || (c < 0x20 && c != '\r' && c != '\n')) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static size_t read_command(struct imap_session *m, struct span in)
 {
 	struct imap_command_head head;
+	enum scan_result result;
 	size_t len = 0;
 
-	switch (scan_command(m->login, in, &len)) {
-	case SCAN_MORE:
-		return 0;
-	case SCAN_CONTINUE:
+	while ((result = scan_command(m->login, in, &len)) == SCAN_CONTINUE) {
 		m->login->continued++;
 		relay_send(m->session, SIDE_CLIENT, SPAN("+ OK\r\n"));
+	}
+	switch (result) {
+	case SCAN_CONTINUE:
+	case SCAN_MORE:
+		if (is_no_text(in)) {
+			imap_session_bye(m, "This is no IMAP.",
+					 "client does not speak IMAP");
+			return in.len;
+		}
 		return 0;
 	case SCAN_REFUSE:
 		m->login->continued = 0;

@@ -444,6 +444,8 @@ size_t imap_relay_server_bytes(struct imap_session *m, struct span in)
 			len = imap_lexer_next(&r->server, rest, &piece);
 		}
 		if (len < 0) {
+			relay_forward(m->session, SIDE_SERVER,
+				      span_of(in.ptr + sent, pos - sent));
 			imap_relay_close(m, "server response malformed");
 			return in.len;
 		}

@@ -252,6 +252,8 @@ size_t imap_relay_client_bytes(struct imap_session *m, struct span in)
 		dropped = r->is_refusing;
 		len = imap_lexer_next(&r->client, rest, &piece);
 		if (len < 0) {
+			relay_forward(m->session, SIDE_CLIENT,
+				      span_of(in.ptr + sent, pos - sent));
 			imap_session_bye(m, "Literal too large.",
 					 "client literal is no number");
 			return in.len;

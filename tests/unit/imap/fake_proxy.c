@@ -30,12 +30,29 @@ static bool fake_wants(struct session *s, const struct tap_source *source)
 	return !s->unwanted && !(source->headers_only && s->headers_unwanted);
 }
 
+/* FNV-1a. */
+static void digest(struct session *s, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		s->tap_digest ^= ((const unsigned char *)bytes)[i];
+		s->tap_digest *= 1099511628211u;
+	}
+}
+
 static void fake_message(struct session *s, const struct tap_source *source,
 			 struct span bytes)
 {
-	struct fake_tap *tap = &s->taps[s->tap_count++];
+	struct fake_tap *tap = &s->taps[s->tap_count];
 
-	assert(s->tap_count < FAKE_TAPS_MAX);
+	digest(s, &source->uid, sizeof(source->uid));
+	digest(s, &source->uidvalidity, sizeof(source->uidvalidity));
+	digest(s, source->folder_name.ptr, source->folder_name.len);
+	digest(s, source->flags.ptr, source->flags.len);
+	digest(s, bytes.ptr, bytes.len);
+	if (s->tap_count == FAKE_TAPS_MAX) {
+		return;
+	}
+	s->tap_count++;
 	tap->source = *source;
 	strbuf_init(&tap->folder, 4096);
 	strbuf_init(&tap->flags, 4096);

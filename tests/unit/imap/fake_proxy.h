@@ -53,6 +53,8 @@ struct session {
 	unsigned int asked;
 	struct fake_tap taps[FAKE_TAPS_MAX];
 	size_t tap_count;
+	/* Over all taps, also those past FAKE_TAPS_MAX. */
+	uint64_t tap_digest;
 };
 
 /* Make a session on TLS with an inspected organization; change it before
