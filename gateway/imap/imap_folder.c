@@ -141,7 +141,7 @@ bool imap_folders_learn(struct imap_folders *folders, struct span response,
 	if (role != FOLDER_UNKNOWN) {
 		imap_value_decode(&mailbox, &wire);
 		imap_folder_name(strbuf_span(&wire), utf8, &name);
-		if (!wire.overflow && !name.overflow) {
+		if (!wire.overflow && !name.overflow && name.len > 0) {
 			remember(folders, strbuf_span(&name), role);
 		}
 	}
