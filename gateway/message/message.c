@@ -408,6 +408,7 @@ struct place {
 	char section[MIME_SCAN_MAX_DEPTH * 6];
 	size_t depth;
 	bool is_nested;
+	struct address author;
 };
 
 static void add_part(struct message *msg, const struct mailmime *mime,
@@ -421,6 +422,7 @@ static void add_part(struct message *msg, const struct mailmime *mime,
 	part->kind = kind_of(part->media_type, file);
 	part->section = arena_copy(&msg->arena, span_str(place->section));
 	part->is_nested = place->is_nested;
+	part->nested_author = place->author;
 	is_text = part->kind == MESSAGE_PART_PLAIN ||
 		  part->kind == MESSAGE_PART_HTML;
 	/* A later text with a file name is a document shown inline. */
@@ -487,6 +489,34 @@ static void walk_message(struct message *msg, const struct mailmime *mime,
 	walk(msg, body, &child);
 }
 
+/* The author of a nested message, from its raw header. */
+static struct address author_of(struct message *msg,
+				const struct mailmime *mime)
+{
+	struct address author = { .email = SPAN("") };
+	struct address_list list = { 0 };
+	struct span rest = SPAN("");
+	struct span name;
+	struct span value;
+
+	if (mime->mm_body != NULL &&
+	    mime->mm_body->dt_type == MAILMIME_DATA_TEXT &&
+	    mime->mm_body->dt_data.dt_text.dt_data != NULL) {
+		rest = span_of(mime->mm_body->dt_data.dt_text.dt_data,
+			       mime->mm_body->dt_data.dt_text.dt_length);
+	}
+	while (mime_scan_field(&rest, &name, &value)) {
+		if (span_ieq(name, SPAN("From"))) {
+			address_parse(value, &msg->arena, &list);
+		}
+	}
+	if (list.count == 1 && !list.unreadable) {
+		author = list.items[0];
+	}
+	address_list_finish(&list);
+	return author;
+}
+
 static void walk(struct message *msg, const struct mailmime *mime,
 		 const struct place *place)
 {
@@ -505,6 +535,7 @@ static void walk(struct message *msg, const struct mailmime *mime,
 	case MAILMIME_MESSAGE:
 		nested = *place;
 		nested.is_nested = true;
+		nested.author = author_of(msg, mime);
 		walk_message(msg, mime, &nested);
 		break;
 	default:
@@ -517,7 +548,7 @@ static void walk(struct message *msg, const struct mailmime *mime,
 static int read_parts(struct message *msg, struct span mime,
 		      struct error *err_r)
 {
-	struct place place = { .section = "" };
+	struct place place = { .section = "", .author = { .email = SPAN("") } };
 	struct mailmime *root = NULL;
 	size_t index = 0;
 

@@ -92,6 +92,9 @@ struct message_part {
 	bool is_attachment;
 	/* Inside message/rfc822: another message forwarded as attachment. */
 	bool is_nested;
+	/* Who wrote that message: the only address of its From. Empty when it
+	   is not nested, or nobody can say. */
+	struct address nested_author;
 };
 
 struct message;

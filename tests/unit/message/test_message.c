@@ -158,6 +158,30 @@ static void headers_are_found(void **state)
 	message_destroy(&msg);
 }
 
+static void a_nested_message_has_its_author(void **state)
+{
+	struct message *msg = parse(
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+			  "--b\r\n\r\nouter\r\n"
+			  "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+			  "Subject: x\r\nFrom: Ioana <i@i.example>\r\n\r\n"
+			  "From: nobody@x.example\r\n"
+			  "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+			  "From: a@i.example, b@i.example\r\n\r\ntwo\r\n"
+			  "--b--\r\n"));
+	const struct message_part *parts;
+	size_t count;
+
+	(void)state;
+	parts = message_parts(msg, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(parts[0].nested_author.email.len, 0);
+	assert_true(span_eq(parts[1].nested_author.email, SPAN("i@i.example")));
+	assert_true(span_eq(parts[1].nested_author.name, SPAN("Ioana")));
+	assert_int_equal(parts[2].nested_author.email.len, 0);
+	message_destroy(&msg);
+}
+
 static void two_answers_are_called_so(void **state)
 {
 	static const struct {
@@ -449,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_are_found),
 		cmocka_unit_test(headers_are_found),
+		cmocka_unit_test(a_nested_message_has_its_author),
 		cmocka_unit_test(two_answers_are_called_so),
 		cmocka_unit_test(limits_refuse_in_time),
 		cmocka_unit_test(what_the_limits_allow_is_parsed_in_time),
