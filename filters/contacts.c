@@ -489,6 +489,22 @@ static void read_part(struct gathering *g, const struct message_part *part)
 	strbuf_finish(&text);
 }
 
+/* Text of a message forwarded as attachment: what its author signed is the
+   author's, not the forwarder's. */
+static void read_nested(struct gathering *g, const struct message_part *part)
+{
+	const struct address *author = &part->nested_author;
+	struct gathering nested = *g;
+
+	if (author->email.len == 0 || address_is_no_reply(author)) {
+		return;
+	}
+	nested.author_email = author->email;
+	nested.author_name = author->name;
+	nested.author_is_own = is_own(g, author->email);
+	read_part(&nested, part);
+}
+
 static void gather_parts(struct gathering *g)
 {
 	static const enum message_part_kind order[] = {
@@ -510,10 +526,14 @@ static void gather_parts(struct gathering *g)
 			continue;
 		}
 		for (size_t i = 0; i < count; i++) {
-			if (parts[i].kind == order[o] &&
-			    parts[i].text.len > 0 &&
-			    !(is_text &&
-			      (parts[i].is_attachment || parts[i].is_nested))) {
+			if (parts[i].kind != order[o] ||
+			    parts[i].text.len == 0 ||
+			    (is_text && parts[i].is_attachment)) {
+				continue;
+			}
+			if (is_text && parts[i].is_nested) {
+				read_nested(g, &parts[i]);
+			} else {
 				read_part(g, &parts[i]);
 			}
 		}
