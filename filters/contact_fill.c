@@ -174,15 +174,24 @@ static enum phone_kind kind_of(unsigned int labelled, enum phone_type type)
 	}
 }
 
+static bool has_national(const struct signature *s)
+{
+	for (size_t i = 0; i < s->phone_count; i++) {
+		if (s->phones[i].candidate.digits[0] != '+') {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void fill_phones(struct contact *contact, const struct signature *s,
 			const struct fill_source *from)
 {
-	char region[3];
+	char region[3] = "";
 
-	if (s->phone_count == 0) {
-		return;
+	if (has_national(s)) {
+		find_region(s, contact, from, region);
 	}
-	find_region(s, contact, from, region);
 	for (size_t i = 0; i < s->phone_count; i++) {
 		const struct phone_candidate *c = &s->phones[i].candidate;
 		struct phone_number number;

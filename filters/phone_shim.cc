@@ -31,6 +31,8 @@ int phone_shim_parse(const char *digits, const char *region,
 {
 	PhoneNumberUtil *util = PhoneNumberUtil::GetInstance();
 	PhoneNumber number;
+	PhoneNumberUtil::PhoneNumberType type;
+	std::string national;
 	std::string e164;
 	std::string home = region[0] == '\0' ? "ZZ" : region;
 
@@ -38,15 +40,19 @@ int phone_shim_parse(const char *digits, const char *region,
 	    PhoneNumberUtil::NO_PARSING_ERROR) {
 		return -1;
 	}
-	if (!util->IsValidNumber(number)) {
+	/* A number of a known type is a valid one: asking IsValidNumber as
+	   well would match every pattern a second time. */
+	type = util->GetNumberType(number);
+	if (type == PhoneNumberUtil::UNKNOWN) {
 		return -1;
 	}
-	util->Format(number, PhoneNumberUtil::E164, &e164);
+	util->GetNationalSignificantNumber(number, &national);
+	e164 = "+" + std::to_string(number.country_code()) + national;
 	if (e164.size() >= sizeof(number_r->e164)) {
 		return -1;
 	}
 	std::memcpy(number_r->e164, e164.c_str(), e164.size() + 1);
-	number_r->type = type_of(util->GetNumberType(number));
+	number_r->type = type_of(type);
 	return 0;
 }
 

@@ -22,6 +22,8 @@ struct phrase {
 /* Built once from the tables and then never changed. */
 static struct phrase *buckets[BUCKETS];
 static struct phrase *phrases;
+/* Endings by their last byte. */
+static struct phrase *endings[256];
 /* The endings of compound words, by their last byte, in the table's order. */
 static struct phrase *endings[256];
 
@@ -63,7 +65,7 @@ static void index_endings(void)
 static void index_words(void)
 {
 	struct phrase *p;
-	size_t count = 0;
+	size_t count = words_endings.count;
 
 	for (size_t t = 0; t < N_ELEMENTS(tables); t++) {
 		count += tables[t]->count;
@@ -82,6 +84,15 @@ static void index_words(void)
 			p->next = buckets[h];
 			buckets[h] = p;
 		}
+	}
+	for (size_t i = 0; i < words_endings.count; i++, p++) {
+		unsigned char last;
+
+		p->word = &words_endings.words[i];
+		p->text = span_str(p->word->text);
+		last = (unsigned char)p->text.ptr[p->text.len - 1];
+		p->next = endings[last];
+		endings[last] = p;
 	}
 }
 
@@ -122,9 +133,11 @@ size_t words_at(struct span text, unsigned int classes,
 static size_t ending_of(struct span word, unsigned int classes,
 			const struct word **word_r)
 {
-	unsigned char last = (unsigned char)word.ptr[word.len - 1];
-
-	for (const struct phrase *p = endings[last]; p != NULL; p = p->next) {
+	if (word.len < 4) {
+		return 0;
+	}
+	for (struct phrase *p = endings[(unsigned char)word.ptr[word.len - 1]];
+	     p != NULL; p = p->next) {
 		if ((p->word->class & classes) != 0 &&
 		    word.len > p->text.len + 1 &&
 		    span_eq(span_from(word, word.len - p->text.len), p->text)) {
