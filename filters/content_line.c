@@ -163,6 +163,9 @@ struct span content_line_unquote(struct span value, struct strbuf *out)
 {
 	size_t start = out->len;
 
+	if (value.len == 0) {
+		return SPAN("");
+	}
 	for (size_t i = 0; i < value.len; i++) {
 		char c = value.ptr[i];
 		char next = i + 1 < value.len ? value.ptr[i + 1] : '\0';

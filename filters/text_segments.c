@@ -108,8 +108,8 @@ static int read_attribution(const struct cutter *c, size_t i,
 {
 	const struct text_line *line = line_at(c, i);
 	struct span text = span_trim(line->text);
-	size_t next = next_said(c, i);
 	struct folded f;
+	size_t next;
 	int before = 0;
 
 	if (text.len < 4 || text.len > 400 ||
@@ -123,6 +123,7 @@ static int read_attribution(const struct cutter *c, size_t i,
 		return -1;
 	}
 	*owner_r = (struct owner){ .email = text_link_email(text) };
+	next = next_said(c, i);
 	/* The program broke the line: the date and the name stand above. */
 	while (owner_r->email.len == 0 && before < 2 && i > (size_t)before &&
 	       !is_blank(line_at(c, i - 1 - (size_t)before)) &&
