@@ -157,7 +157,7 @@ int address_canonical(struct span email, char out_r[ADDRESS_EMAIL_MAX + 1])
 	struct span domain_part;
 	size_t len;
 
-	if (email.len > ADDRESS_EMAIL_MAX || !utf8_is_valid(email)) {
+	if (email.len > ADDRESS_EMAIL_MAX || !span_is_utf8(email)) {
 		return -1;
 	}
 	if (email.len > 0) {

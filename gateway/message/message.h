@@ -1,5 +1,5 @@
-/* message: one parsed RFC 5322 message, read-only once parsed. The only file
-   that knows libetpan; nothing reaches libetpan that mime_scan has not
+/* message: one parsed RFC 5322 message, read-only once parsed. libetpan finds
+   its parts (part_list.c); nothing reaches libetpan that mime_scan has not
    bounded. Everything handed out is UTF-8 without NUL and borrows from the
    message. */
 #ifndef POSTERN_MESSAGE_MESSAGE_H

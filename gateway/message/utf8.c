@@ -71,23 +71,6 @@ bool utf8_is_ascii(struct span s)
 	return utf8_ascii_prefix(s) == s.len;
 }
 
-bool utf8_is_valid(struct span s)
-{
-	for (;;) {
-		size_t len;
-
-		s = span_from(s, utf8_ascii_prefix(s));
-		if (s.len == 0) {
-			return true;
-		}
-		len = utf8_sequence(s, NULL);
-		if (len == 0) {
-			return false;
-		}
-		s = span_from(s, len);
-	}
-}
-
 void utf8_put(struct strbuf *out, uint32_t code)
 {
 	char bytes[4];

@@ -16,7 +16,6 @@ size_t utf8_sequence(struct span s, uint32_t *code_r);
 size_t utf8_ascii_prefix(struct span s);
 
 bool utf8_is_ascii(struct span s);
-bool utf8_is_valid(struct span s);
 
 /* Append one code point; what cannot be encoded is appended as U+FFFD. */
 void utf8_put(struct strbuf *out, uint32_t code);
