@@ -315,11 +315,11 @@ static int ask_deliveries(struct consumer *consumer,
 		return 0;
 	}
 	partition = &consumer->partitions[batch->entries[0].partition];
-	reply = redisCommand(consumer->redis, "XPENDING %s %s %s %s %zu %s",
+	reply = redisCommand(consumer->redis, "XPENDING %s %s %s %s %u %s",
 			     partition->key, CONSUMER_GROUP,
 			     batch->entries[0].id,
-			     batch->entries[batch->count - 1].id, batch->count,
-			     consumer->name);
+			     batch->entries[batch->count - 1].id,
+			     (unsigned int)batch->count, consumer->name);
 	if (!is_array(reply, 0)) {
 		return fail(consumer, reply, err_r);
 	}

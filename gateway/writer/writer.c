@@ -131,13 +131,10 @@ static int have_consumer(struct writer *w, struct error *err)
 		if (*w->stop) {
 			return -1;
 		}
-		if (consumer_connect(w->consumer, err) < 0) {
-			if (note_absent(w, &w->consumer_absence, err) < 0) {
-				return -1;
-			}
-			continue;
+		if (consumer_connect(w->consumer, err) < 0 &&
+		    note_absent(w, &w->consumer_absence, err) < 0) {
+			return -1;
 		}
-		note_present(&w->consumer_absence);
 	}
 	return 0;
 }
@@ -326,11 +323,13 @@ static int step(struct writer *w, struct error *err)
 	if (have_store(w, err) < 0 || have_consumer(w, err) < 0) {
 		return -1;
 	}
-	say_ready(w);
 	status = consumer_read(w->consumer, &batch, err);
 	if (status < 0) {
 		return note_absent(w, &w->consumer_absence, err) < 0 ? -1 : 1;
 	}
+	/* Not when it connected: it may still refuse to be read. */
+	note_present(&w->consumer_absence);
+	say_ready(w);
 	if (status == 0) {
 		return 0;
 	}

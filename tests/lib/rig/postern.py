@@ -20,6 +20,7 @@ INSPECTED_DOMAINS = ("acme.com",)
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "conf" / "schema"
 
 # Where a build directory may hold a program.
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "conf" / "schema"
 FOLDERS = (".", "gateway/posternd", "gateway/inspect", "gateway/writer",
            "gateway/cli")
 
@@ -161,6 +162,10 @@ class Gateway(Server):
     def is_ready(self):
         return (ports.answers(self.imap_port, greeting=b"* OK")
                 and ports.answers(self.submission_port, greeting=b"220"))
+
+    def migrate(self):
+        """Bring the database to the schema of this source tree."""
+        self.cli("db", "migrate", "--schema", SCHEMA)
 
     def cli(self, *words, **options):
         """Run the postern command with this gateway's configuration."""

@@ -5,13 +5,10 @@ import pathlib
 import shutil
 import tempfile
 
-from .postern import WRITER_USER
+from .postern import SCHEMA, WRITER_USER
 from .postgresql import Postgresql
 from .process import RigError, Server, drop_to, identity, run
 from .redis import Redis
-
-TOP = pathlib.Path(__file__).resolve().parent.parent.parent.parent
-SCHEMA = TOP / "conf" / "schema"
 
 # The writer reads the sections queue and database; the rest only has to be
 # there.
