@@ -33,6 +33,7 @@ class Rig:
         self.postgresql = Postgresql(self.directory / "postgresql",
                                      {POSTERN_USER, WRITER_USER})
         self._started = []
+        self._made = []  # those a test starts and stops itself
 
     @property
     def dovecot(self):
@@ -52,10 +53,14 @@ class Rig:
 
     def gateway(self, name="gateway", **settings):
         """A posternd before this rig's provider, not started yet."""
-        return Gateway(self.directory / name, self, **settings)
+        made = Gateway(self.directory / name, self, **settings)
+        self._made.append(made)
+        return made
 
     def writer(self, gateway, name="writer"):
-        return Writer(self.directory / name, self, gateway)
+        made = Writer(self.directory / name, self, gateway)
+        self._made.append(made)
+        return made
 
     def stop(self):
         while self._started:
@@ -67,12 +72,13 @@ class Rig:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def servers(self):
-        """All that were started, as single servers."""
+        """All that were started or made, as single servers."""
         found = []
         for server in self._started:
             found += ([server] if isinstance(server, Server)
                       else server.servers())
-        return found
+        return found + [server for server in self._made
+                        if server not in found]
 
     def log_marks(self):
         """How long each log is now, for log_tails()."""
@@ -85,7 +91,8 @@ class Rig:
         return "\n".join(
             "--- %s\n%s" % (server.log_path, server.log_tail(
                 marks.get(server.log_path, 0)))
-            for server in self.servers())
+            for server in self.servers()
+            if server.log_size() > marks.get(server.log_path, 0))
 
     def __enter__(self):
         return self
