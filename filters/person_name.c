@@ -443,10 +443,11 @@ static bool key_word_counts(struct span word)
 			 NULL);
 }
 
-bool person_name_same(struct span a, struct span b)
+size_t person_name_shared(struct span a, struct span b)
 {
 	struct name_key ka;
 	struct name_key kb;
+	size_t shared = 0;
 
 	key_init(&ka, a);
 	key_init(&kb, b);
@@ -458,11 +459,17 @@ bool person_name_same(struct span a, struct span b)
 		for (size_t j = 0; j < kb.count; j++) {
 			if (key_word_counts(ka.words[i]) &&
 			    span_eq(ka.words[i], kb.words[j])) {
-				return true;
+				shared++;
+				break;
 			}
 		}
 	}
-	return false;
+	return shared;
+}
+
+bool person_name_same(struct span a, struct span b)
+{
+	return person_name_shared(a, b) > 0;
 }
 
 static bool has_latin(struct span s)
@@ -550,7 +557,7 @@ bool person_name_likely(struct span text)
 	    words_find(&f,
 		       WORD_TITLE | WORD_LEGAL_FORM | WORD_ORGANIZATION |
 			       WORD_DEPARTMENT | WORD_CLOSING | WORD_COUNTRY |
-			       WORD_PLACE | WORD_NUMBER,
+			       WORD_PLACE,
 		       NULL, NULL, NULL)) {
 		return false;
 	}

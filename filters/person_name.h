@@ -13,8 +13,9 @@
 size_t person_name_clean(struct span raw, struct span email,
 			 char name_r[PERSON_NAME_MAX + 1]);
 
-/* Do the names share a word of two letters or more, or do initials and
-   surname agree? Accents, case, "ue" for "ü" and order do not matter. */
+/* How many words of two letters or more do the names share; do they share
+   one? Accents, case, "ue" for "ü" and order do not matter. */
+size_t person_name_shared(struct span a, struct span b);
 bool person_name_same(struct span a, struct span b);
 
 /* Is name written in the local part ("anna.weber", "aweber", "weber")? */

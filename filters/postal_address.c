@@ -255,6 +255,12 @@ void postal_address_read(struct span text, struct address_evidence *out)
 	if (found) {
 		out->parts |= ADDRESS_TOWN;
 	}
+	/* "1200 Smith Street": a house number, though some codes look so. */
+	if (out->may_be != NULL && ascii_is_digit(text.ptr[0]) && !found &&
+	    (out->parts & ADDRESS_STREET) != 0) {
+		out->parts &= ~ADDRESS_CITY;
+		out->may_be = NULL;
+	}
 	if (words_find(&f, WORD_PLACE, NULL, NULL, NULL) && has_digit(&f)) {
 		out->parts |= ADDRESS_PLACE;
 	}

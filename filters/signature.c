@@ -382,6 +382,9 @@ static void read_labelled(struct signature_reader *r, const struct word *word,
 	struct span tidy = signature_tidy(value);
 	struct signature_text text = { tidy, r->line };
 
+	if (word->class != WORD_LABEL) {
+		signature_end_address(r);
+	}
 	if (word->class == WORD_PHONE) {
 		if (read_phones(r, value, word) == 0 && tidy.len > 0) {
 			signature_read_text(r, signature_tidy(cell));
@@ -451,6 +454,7 @@ static void read_cell(struct signature_reader *r, struct span cell)
 	if ((address.parts & (ADDRESS_STREET | ADDRESS_CITY)) == 0 ||
 	    span_find(cell, '+') >= 0) {
 		if (read_phones(r, cell, NULL) > 0) {
+			signature_end_address(r);
 			size_t n = first_number(cell);
 			struct span left = signature_tidy(span_first(cell, n));
 

@@ -36,6 +36,9 @@ void signature_read_text(struct signature_reader *r, struct span cell);
 bool signature_read_address(struct signature_reader *r, struct span cell,
 			    bool is_labelled);
 
+/* Something else came: what follows is no part of the address. */
+void signature_end_address(struct signature_reader *r);
+
 /* Without decoration at its ends: stars, bullets, brackets, symbols. */
 struct span signature_tidy(struct span cell);
 

@@ -165,7 +165,12 @@ bool signature_read_address(struct signature_reader *r, struct span cell,
 	if (cell.len == 0 || (!is_labelled && !is_address_part(r, &a, &f))) {
 		return false;
 	}
-	if (r->in_address || s->address_count == 0) {
+	if ((s->address_parts & ADDRESS_CITY) != 0 &&
+	    (is_labelled || (a.parts & (ADDRESS_CITY | ADDRESS_STREET)) != 0)) {
+		r->address_done = true;
+		r->in_address = false;
+	}
+	if (!r->address_done && (r->in_address || s->address_count == 0)) {
 		r->in_address = true;
 	} else if (r->address_done) {
 		/* A second one: a branch, a registered office. */
@@ -189,7 +194,7 @@ bool signature_read_address(struct signature_reader *r, struct span cell,
 	return true;
 }
 
-static void end_address(struct signature_reader *r)
+void signature_end_address(struct signature_reader *r)
 {
 	r->address_done =
 		r->address_done ||
@@ -434,6 +439,7 @@ static bool read_name(struct signature_reader *r, struct span text)
 	struct span rest = SPAN("");
 	struct folded f;
 	bool known;
+	bool is_whole;
 
 	if (comma > 0) {
 		name = span_trim(span_first(text, (size_t)comma));
@@ -452,10 +458,14 @@ static bool read_name(struct signature_reader *r, struct span text)
 	known = r->name.len > 0 ? person_name_same(name, r->name)
 				: person_name_in_address(name, r->email);
 	chars_fold(name, &f);
+	/* All of the known name: then "Hall" is no hall, "Baker" no baker. */
+	is_whole = count_words(name) <= 4 && span_find(name, ':') < 0 &&
+		   legal_form(name, &f) == NULL &&
+		   person_name_shared(name, r->name) >= 2;
 	if (s->name.text.len > 0) {
 		/* Said twice: "Eleanor", then "Eleanor Whitcombe". */
 		if (!person_name_same(name, s->name.text) ||
-		    !(person_name_likely(name) || known) ||
+		    !(person_name_likely(name) || is_whole) ||
 		    legal_form(name, &f) != NULL ||
 		    signature_matches_domain(text, r->email)) {
 			return false;
@@ -465,7 +475,7 @@ static bool read_name(struct signature_reader *r, struct span text)
 		}
 	} else {
 		if (r->cells > 2 ||
-		    !(person_name_likely(name) ||
+		    !(person_name_likely(name) || is_whole ||
 		      (known && is_plain_name(name) &&
 		       legal_form(name, &f) == NULL &&
 		       !has_class(&f, WORD_TITLE | WORD_ORGANIZATION))) ||
@@ -550,7 +560,7 @@ void signature_read_text(struct signature_reader *r, struct span cell)
 		r->cells++;
 		return;
 	}
-	end_address(r);
+	signature_end_address(r);
 	r->maybe_street = (struct signature_text){ 0 };
 	if (form == NULL && looks_like_street(cell, &f)) {
 		r->maybe_street = (struct signature_text){ cell, r->line };
