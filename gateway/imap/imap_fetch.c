@@ -34,6 +34,11 @@ void imap_fetch_forget_numbers(struct imap_fetch *fetch)
 	fetch->numbers = NULL;
 	fetch->number_count = 0;
 	fetch->number_next = 0;
+	/* Marks by UID would outlive VANISHED, but not a change of folder. */
+	free(fetch->marks);
+	fetch->marks = NULL;
+	fetch->mark_count = 0;
+	fetch->mark_next = 0;
 }
 
 static void learn_number(struct imap_fetch *fetch, uint32_t seq, uint32_t uid)
@@ -73,6 +78,80 @@ static uint32_t uid_of(const struct imap_fetch *fetch, uint32_t seq)
 	return 0;
 }
 
+/* -- flags -- */
+
+static struct imap_mark *find_mark(struct imap_fetch *fetch, uint32_t seq,
+				   uint32_t uid)
+{
+	for (size_t i = 0; i < fetch->mark_count; i++) {
+		struct imap_mark *mark = &fetch->marks[i];
+
+		if ((uid != 0 && mark->uid == uid) ||
+		    (seq != 0 && mark->seq == seq)) {
+			return mark;
+		}
+	}
+	return NULL;
+}
+
+/* Do these flags say draft, or junk ("$Junk", "Junk", not "NonJunk")? */
+static bool says_unfit(struct span flags, bool *is_draft_r)
+{
+	struct span flag;
+
+	while (span_next_word(&flags, " ", &flag)) {
+		*is_draft_r = span_ieq(flag, SPAN("\\Draft"));
+		if (*is_draft_r || span_ieq(flag, SPAN("$Junk")) ||
+		    span_ieq(flag, SPAN("Junk"))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Remember, or forget, what the flags of this response say. */
+static void learn_flags(struct imap_fetch *fetch, uint32_t seq, uint32_t uid)
+{
+	struct imap_mark *mark = find_mark(fetch, seq, uid);
+	bool is_draft;
+
+	if (!says_unfit(strbuf_span(&fetch->flags), &is_draft)) {
+		if (mark != NULL) {
+			*mark = (struct imap_mark){ 0 };
+		}
+		return;
+	}
+	if (mark == NULL) {
+		if (fetch->marks == NULL) {
+			fetch->marks = xcalloc(IMAP_FETCH_MARKS,
+					       sizeof(*fetch->marks));
+		}
+		mark = &fetch->marks[fetch->mark_next];
+		fetch->mark_next = (fetch->mark_next + 1) % IMAP_FETCH_MARKS;
+		if (fetch->mark_count < IMAP_FETCH_MARKS) {
+			fetch->mark_count++;
+		}
+	}
+	*mark = (struct imap_mark){ seq, uid, is_draft };
+}
+
+/* Flags as this response has them, else as they were remembered; ptr NULL
+   when nothing is known. */
+static struct span known_flags(struct imap_fetch *fetch, uint32_t uid)
+{
+	const struct imap_mark *mark;
+
+	if (fetch->has_flags) {
+		return span_of(fetch->flags.len == 0 ? "" : fetch->flags.ptr,
+			       fetch->flags.len);
+	}
+	mark = find_mark(fetch, fetch->seq, uid);
+	if (mark == NULL) {
+		return span_of(NULL, 0);
+	}
+	return mark->is_draft ? SPAN("\\Draft") : SPAN("$Junk");
+}
+
 void imap_fetch_expunge(struct imap_fetch *fetch, uint32_t seq)
 {
 	for (size_t i = 0; i < fetch->number_count; i++) {
@@ -80,6 +159,13 @@ void imap_fetch_expunge(struct imap_fetch *fetch, uint32_t seq)
 			fetch->numbers[i] = (struct imap_number){ 0, 0 };
 		} else if (fetch->numbers[i].seq > seq) {
 			fetch->numbers[i].seq--;
+		}
+	}
+	for (size_t i = 0; i < fetch->mark_count; i++) {
+		if (fetch->marks[i].seq == seq) {
+			fetch->marks[i] = (struct imap_mark){ 0 };
+		} else if (fetch->marks[i].seq > seq) {
+			fetch->marks[i].seq--;
 		}
 	}
 	imap_gather_expunge(fetch->gather, seq);
@@ -96,7 +182,7 @@ static struct imap_gather_entry *open_entry(struct imap_fetch *fetch)
 			uid = uid_of(fetch, fetch->seq);
 		}
 		fetch->entry = imap_gather_open(fetch->gather, fetch->seq, uid,
-						strbuf_span(&fetch->flags));
+						known_flags(fetch, uid));
 		fetch->is_asked = true;
 	}
 	return fetch->entry;
@@ -255,18 +341,18 @@ static void begin_literal(struct imap_fetch *fetch,
 
 static void end_response(struct imap_fetch *fetch)
 {
+	uint32_t uid;
+
 	if (!fetch->broken) {
 		parse_items(fetch);
 	}
 	learn_number(fetch, fetch->seq, fetch->uid);
+	uid = fetch->uid != 0 ? fetch->uid : uid_of(fetch, fetch->seq);
+	if (fetch->has_flags) {
+		learn_flags(fetch, fetch->seq, uid);
+	}
 	if (fetch->entry != NULL) {
-		imap_gather_facts(fetch->entry, fetch->uid,
-				  fetch->has_flags
-					  ? span_of(fetch->flags.ptr == NULL
-							    ? ""
-							    : fetch->flags.ptr,
-						    fetch->flags.len)
-					  : span_of(NULL, 0),
+		imap_gather_facts(fetch->entry, uid, known_flags(fetch, uid),
 				  fetch->size);
 		imap_gather_response_done(fetch->gather, fetch->entry);
 	}

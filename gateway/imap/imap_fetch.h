@@ -12,12 +12,23 @@
 #define IMAP_FETCH_LINE_MAX (64 * 1024)
 /* Strings of an ENVELOPE or BODYSTRUCTURE that came as literals. */
 #define IMAP_FETCH_LITERALS_MAX 256
+/* Messages flagged as drafts or junk that are remembered: flags and content
+   often come in different answers. */
+#define IMAP_FETCH_MARKS 256
 /* Sequence numbers whose UID is remembered. */
 #define IMAP_FETCH_NUMBERS 64
 
 struct imap_number {
 	uint32_t seq;
 	uint32_t uid;
+};
+
+/* A message whose flags say that it teaches nothing. */
+struct imap_mark {
+	/* Either may be 0. */
+	uint32_t seq;
+	uint32_t uid;
+	bool is_draft;
 };
 
 struct imap_fetch {
@@ -46,6 +57,9 @@ struct imap_fetch {
 	struct imap_number *numbers;
 	size_t number_count;
 	size_t number_next;
+	struct imap_mark *marks;
+	size_t mark_count;
+	size_t mark_next;
 };
 
 void imap_fetch_init(struct imap_fetch *fetch, struct imap_gather *gather);

@@ -1,9 +1,10 @@
 /* imap_head: words at the beginning of a line. */
 #include "imap/imap_head.h"
 
-static const char *const statuses[] = {
-	[IMAP_OK] = "OK",   [IMAP_NO] = "NO",		[IMAP_BAD] = "BAD",
-	[IMAP_BYE] = "BYE", [IMAP_PREAUTH] = "PREAUTH",
+static const struct span statuses[] = {
+	[IMAP_OK] = SPAN("OK"),		  [IMAP_NO] = SPAN("NO"),
+	[IMAP_BAD] = SPAN("BAD"),	  [IMAP_BYE] = SPAN("BYE"),
+	[IMAP_PREAUTH] = SPAN("PREAUTH"),
 };
 
 /* Cut the word at *pos, which ends before SP, CR or LF. Return false when its
@@ -24,7 +25,7 @@ static bool cut_word(struct span in, size_t *pos, struct span *word_r)
 static bool status_of(struct span word, enum imap_status *status_r)
 {
 	for (size_t i = 0; i < N_ELEMENTS(statuses); i++) {
-		if (span_ieq(word, span_str(statuses[i]))) {
+		if (span_ieq(word, statuses[i])) {
 			*status_r = (enum imap_status)i;
 			return true;
 		}

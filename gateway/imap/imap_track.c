@@ -7,24 +7,24 @@
 #include "lib/xalloc.h"
 
 static const struct {
-	const char *name;
+	struct span name;
 	enum imap_command_type type;
 } commands[] = {
-	{ "APPEND", IMAP_CMD_APPEND },
-	{ "AUTHENTICATE", IMAP_CMD_REFUSED },
-	{ "CLOSE", IMAP_CMD_CLOSE },
-	{ "COMPRESS", IMAP_CMD_REFUSED },
-	{ "DELETE", IMAP_CMD_DELETE },
-	{ "ENABLE", IMAP_CMD_ENABLE },
-	{ "EXAMINE", IMAP_CMD_SELECT },
-	{ "IDLE", IMAP_CMD_IDLE },
-	{ "LOGIN", IMAP_CMD_REFUSED },
-	{ "LOGOUT", IMAP_CMD_LOGOUT },
-	{ "RENAME", IMAP_CMD_RENAME },
-	{ "SELECT", IMAP_CMD_SELECT },
-	{ "STARTTLS", IMAP_CMD_REFUSED },
-	{ "UNAUTHENTICATE", IMAP_CMD_REFUSED },
-	{ "UNSELECT", IMAP_CMD_UNSELECT },
+	{ SPAN("APPEND"), IMAP_CMD_APPEND },
+	{ SPAN("AUTHENTICATE"), IMAP_CMD_REFUSED },
+	{ SPAN("CLOSE"), IMAP_CMD_CLOSE },
+	{ SPAN("COMPRESS"), IMAP_CMD_REFUSED },
+	{ SPAN("DELETE"), IMAP_CMD_DELETE },
+	{ SPAN("ENABLE"), IMAP_CMD_ENABLE },
+	{ SPAN("EXAMINE"), IMAP_CMD_SELECT },
+	{ SPAN("IDLE"), IMAP_CMD_IDLE },
+	{ SPAN("LOGIN"), IMAP_CMD_REFUSED },
+	{ SPAN("LOGOUT"), IMAP_CMD_LOGOUT },
+	{ SPAN("RENAME"), IMAP_CMD_RENAME },
+	{ SPAN("SELECT"), IMAP_CMD_SELECT },
+	{ SPAN("STARTTLS"), IMAP_CMD_REFUSED },
+	{ SPAN("UNAUTHENTICATE"), IMAP_CMD_REFUSED },
+	{ SPAN("UNSELECT"), IMAP_CMD_UNSELECT },
 };
 
 bool imap_command_keeps_text(enum imap_command_type type)
@@ -73,7 +73,7 @@ void imap_track_finish(struct imap_track *track)
 enum imap_command_type imap_command_type(const struct imap_command_head *head)
 {
 	for (size_t i = 0; i < N_ELEMENTS(commands); i++) {
-		if (span_ieq(head->name, span_str(commands[i].name))) {
+		if (span_ieq(head->name, commands[i].name)) {
 			return commands[i].type;
 		}
 	}

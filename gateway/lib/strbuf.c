@@ -39,6 +39,10 @@ static void grow(struct strbuf *buf, size_t needed)
 	while (size < needed + 1) {
 		size *= 2;
 	}
+	/* More than the cap and a NUL is never needed. */
+	if (size - 1 > buf->cap) {
+		size = buf->cap + 1;
+	}
 	bigger = xmalloc(size);
 	if (buf->len > 0) {
 		memcpy(bigger, buf->ptr, buf->len);

@@ -52,11 +52,11 @@ static void whole_messages_are_tapped(void **state)
 		{ TAP, "INBOX 11 [\\Draft] in|From: b\r\n" },
 		/* Without UID: known from before. */
 		FROM_SERVER("* 1 FETCH (RFC822 {9}\r\nFrom: c\r\n)\r\n"),
-		{ TAP, "INBOX 10 [] in|From: c\r\n" },
+		{ TAP, "INBOX 10 [$Junk] in|From: c\r\n" },
 		/* Numbers move down. */
 		FROM_SERVER("* 1 EXPUNGE\r\n* 1 FETCH (RFC822 {9}\r\nFrom: d"
 			    "\r\n)\r\n"),
-		{ TAP, "INBOX 11 [] in|From: d\r\n" },
+		{ TAP, "INBOX 11 [\\Draft] in|From: d\r\n" },
 		/* Quoted. */
 		FROM_SERVER("* 9 FETCH (UID 5 BODY[] \"From: \\\"e\\\"\")\r\n"
 			    "3 OK done\r\n"),
@@ -71,6 +71,32 @@ static void whole_messages_are_tapped(void **state)
 			    "* 3 FETCH (UID 12 BINARY.SIZE[1] 7 X-GM-LABELS "
 			    "(\\Inbox {3}\r\na)b) PREVIEW \"hi (\")\r\n"),
 		{ NO_TAP, "" },
+	};
+
+	(void)state;
+	SCRIPT(NULL, rows);
+}
+
+static void flags_are_remembered_for_content_that_comes_later(void **state)
+{
+	static const struct line rows[] = {
+		INBOX,
+		FROM_SERVER("* 1 FETCH (UID 10 FLAGS (\\Seen \\Draft))\r\n"
+			    "* 2 FETCH (FLAGS ($junk))\r\n"
+			    "* 3 FETCH (UID 12 FLAGS (NonJunk))\r\n"
+			    "* 2 FETCH (UID 11)\r\n"),
+		FROM_SERVER("* 1 FETCH (UID 10 BODY[] \"a\")\r\n"
+			    "* 2 FETCH (BODY[] \"b\")\r\n"
+			    "* 3 FETCH (UID 12 BODY[] \"c\")\r\n"),
+		{ TAP, "INBOX 10 [\\Draft] in|a" },
+		{ TAP, "INBOX 11 [$Junk] in|b" },
+		{ TAP, "INBOX 12 [] in|c" },
+		/* They move, and they end. */
+		FROM_SERVER("* 1 EXPUNGE\r\n* 1 FETCH (BODY[] \"b\")\r\n"
+			    "* 1 FETCH (FLAGS ())\r\n"
+			    "* 1 FETCH (BODY[] \"b\")\r\n"),
+		{ TAP, "INBOX 11 [$Junk] in|b" },
+		{ TAP, "INBOX 11 [] in|b" },
 	};
 
 	(void)state;
@@ -731,6 +757,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_messages_are_tapped),
+		cmocka_unit_test(
+			flags_are_remembered_for_content_that_comes_later),
 		cmocka_unit_test(slices_are_joined),
 		cmocka_unit_test(headers_come_from_envelopes_and_fields),
 		cmocka_unit_test(parts_are_put_under_their_header),
