@@ -23,7 +23,7 @@ from conftest import build_directory, host_of
 
 SEED = 20260321
 PARTITIONS = 4
-SECONDS_TO_SETTLE = 90
+SECONDS_TO_SETTLE = 120
 
 BEHIND = ("writer", "inspector", "redis", "postgresql")
 

@@ -191,7 +191,7 @@ class Writer(Server):
     def command(self, *words):
         return drop_to(self.owner) + [self.gateway.program("postern-writer"),
                                       "-c", self.gateway.configuration,
-                                      *words]
+                                      "--name", self.directory.name, *words]
 
     def is_ready(self):
         return self.log_size() > 0
