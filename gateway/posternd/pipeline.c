@@ -293,6 +293,13 @@ static void read_beginning(int fd, uint64_t size, struct submission *submission)
 	submission->bytes.len = len > 0 ? (size_t)len : 0;
 }
 
+/* There are no rules, so none needs the content before it goes out. */
+static bool judges_transaction(struct session *s)
+{
+	(void)s;
+	return false;
+}
+
 /* The shape of the policy without rules: every message is relayed, and what
    it teaches waits for the provider's final reply. */
 static void on_transaction(struct session *s,
@@ -399,6 +406,7 @@ const struct session_hooks *pipeline_hooks(void)
 		.on_route = on_route,
 		.wants_message = on_wants_message,
 		.on_message = on_message,
+		.judges_transaction = judges_transaction,
 		.on_transaction = on_transaction,
 		.on_transaction_done = on_transaction_done,
 		.on_close = submission_destroy,

@@ -122,6 +122,11 @@ struct session_hooks {
 	   beginning). Must copy what it keeps; must not close the session. */
 	void (*on_message)(struct session *s, const struct tap_source *source,
 			   struct span bytes);
+	/* Must the content of a transaction be judged before the provider
+	   has it? Asked when its recipients are known. When not, it streams
+	   through, on_message is given a copy once the provider accepted it,
+	   and the two hooks below hear nothing of it. NULL: it must. */
+	bool (*judges_transaction)(struct session *s);
 	/* Decide. NULL hook: relay. */
 	void (*on_transaction)(struct session *s,
 			       const struct transaction_view *view,

@@ -13,10 +13,16 @@
 #define HOST_NAME_SIZE 256
 
 static const char *const state_names[] = {
-	[SMTP_COMMAND] = "command", [SMTP_CLIENT_TLS] = "client-tls",
-	[SMTP_SASL] = "sasl",	    [SMTP_LOGIN] = "login",
-	[SMTP_CONTENT] = "content", [SMTP_REFUSED_CONTENT] = "refused-content",
-	[SMTP_VERDICT] = "verdict", [SMTP_DELIVERY] = "delivery",
+	[SMTP_COMMAND] = "command",
+	[SMTP_CLIENT_TLS] = "client-tls",
+	[SMTP_SASL] = "sasl",
+	[SMTP_LOGIN] = "login",
+	[SMTP_DATA_ASKED] = "data-asked",
+	[SMTP_CONTENT] = "content",
+	[SMTP_STREAM] = "stream",
+	[SMTP_REFUSED_CONTENT] = "refused-content",
+	[SMTP_VERDICT] = "verdict",
+	[SMTP_DELIVERY] = "delivery",
 	[SMTP_CLOSED] = "closed",
 };
 _Static_assert(N_ELEMENTS(state_names) == SMTP_STATE_COUNT, "names");
@@ -67,6 +73,7 @@ static unsigned int timeout_of(const struct smtp_session *smtp)
 
 	switch (smtp->state) {
 	case SMTP_CONTENT:
+	case SMTP_STREAM:
 	case SMTP_REFUSED_CONTENT:
 		return SMTP_CONTENT_TIMEOUT_S;
 	case SMTP_LOGIN:
@@ -407,17 +414,31 @@ static bool must_wait(const struct smtp_session *smtp,
 }
 
 static void proceed_with(struct smtp_session *smtp,
-			 const struct smtp_command *command, bool follows)
+			 const struct smtp_command *command)
 {
 	const char *refusal = smtp_command_refusal(command, conditions(smtp));
 
-	if (refusal != NULL) {
+	if (session_is_authenticated(smtp->session) &&
+	    smtp->server_state == SMTP_SERVER_NONE &&
+	    command->row->verb != SMTP_QUIT) {
+		/* It was left in the middle of a message. */
+		smtp_provider_lost(smtp, "no provider any more");
+	} else if (refusal != NULL) {
 		smtp_refuse(smtp, refusal);
 	} else if (command->row->verb == SMTP_DATA) {
-		smtp_transaction_data(smtp, follows);
+		smtp_transaction_data(smtp);
 	} else {
 		proceeds[command->row->verb](smtp, command->argument);
 	}
+}
+
+void smtp_proceed_data(struct smtp_session *smtp)
+{
+	struct smtp_command command;
+
+	smtp_command_parse(SPAN("DATA"), &command);
+	smtp_set_state(smtp, SMTP_COMMAND);
+	proceed_with(smtp, &command);
 }
 
 /* -- the client's bytes -- */
@@ -454,11 +475,20 @@ static size_t take_command(struct smtp_session *smtp, struct span in)
 		return 0;
 	}
 	smtp_command_parse(line, &command);
+	if (command.row->verb == SMTP_DATA) {
+		smtp->data_follows = used < in.len;
+	}
 	if (must_wait(smtp, &command)) {
+		if (command.row->verb == SMTP_DATA &&
+		    command.argument.len == 0) {
+			/* Answered together with what comes before it. */
+			smtp_set_state(smtp, SMTP_DATA_ASKED);
+			return used;
+		}
 		smtp_hold_client(smtp);
 		return 0;
 	}
-	proceed_with(smtp, &command, used < in.len);
+	proceed_with(smtp, &command);
 	/* Held: it is to be refused, when the replies before it are there. */
 	return smtp->holds_client ? 0 : used;
 }
@@ -498,9 +528,16 @@ static size_t take_from_client(struct smtp_session *smtp, struct span in)
 	case SMTP_CONTENT:
 	case SMTP_REFUSED_CONTENT:
 		return smtp_transaction_content(smtp, in);
+	case SMTP_STREAM:
+		return smtp_stream_content(smtp, in);
+	case SMTP_DATA_ASKED:
+	case SMTP_DELIVERY:
+		/* Of interest only while DATA itself has no answer. */
+		smtp->data_follows = true;
+		smtp_hold_client(smtp);
+		return 0;
 	case SMTP_LOGIN:
 	case SMTP_VERDICT:
-	case SMTP_DELIVERY:
 		smtp_hold_client(smtp);
 		return 0;
 	default:
@@ -530,7 +567,7 @@ static void malformed_reply(struct smtp_session *smtp, const char *why)
 	session_log(smtp->session, LOG_LEVEL_WARNING, "provider: %s", why);
 	if (smtp->state == SMTP_LOGIN) {
 		smtp_login_unavailable(smtp, why);
-	} else if (smtp->state == SMTP_DELIVERY) {
+	} else if (smtp_is_delivering(smtp)) {
 		smtp_transaction_lost(smtp, why);
 	} else {
 		smtp_provider_lost(smtp, "server: malformed reply");
@@ -576,6 +613,8 @@ static void *smtp_create(struct session *s)
 	smtp->session = s;
 	credential_init(&smtp->credential);
 	smtp_content_init(&smtp->content);
+	strbuf_init(&smtp->refusal_text, SMTP_REPLY_MAX);
+	strbuf_init(&smtp->tap, 0);
 	strbuf_init(&smtp->from, SMTP_COMMAND_MAX);
 	strbuf_init(&smtp->rcpts, SMTP_RECIPIENT_BYTES_MAX);
 	strbuf_init(&smtp->asked_rcpts, SMTP_PIPELINE_MAX * SMTP_COMMAND_MAX);
@@ -655,7 +694,7 @@ static void smtp_on_eof(struct session *s, enum side from)
 	}
 	if (smtp->state == SMTP_LOGIN) {
 		smtp_login_unavailable(smtp, "provider closed");
-	} else if (smtp->state == SMTP_DELIVERY) {
+	} else if (smtp_is_delivering(smtp)) {
 		smtp_transaction_lost(smtp, "provider closed");
 	} else if (smtp->server_state != SMTP_SERVER_NONE) {
 		smtp_provider_lost(smtp, "server closed");

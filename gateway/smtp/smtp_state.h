@@ -13,6 +13,9 @@
 #include "smtp/smtp_envelope.h"
 #include "smtp/smtp_reply.h"
 
+#define SMTP_SIZE_REFUSAL "552 5.3.4 Message too large"
+#define SMTP_NUL_REFUSAL  "554 5.6.0 The message has NUL bytes"
+
 /* Commands at the provider without a reply; more wait in the relay. */
 #define SMTP_PIPELINE_MAX 100
 /* Accepted recipients of one message and their bytes: what the largest
@@ -37,8 +40,12 @@ enum smtp_state {
 	SMTP_SASL,
 	/* Nothing: the provider is being logged in to. */
 	SMTP_LOGIN,
+	/* Nothing: DATA came, and replies to what came before it did not. */
+	SMTP_DATA_ASKED,
 	/* CRLF.CRLF. */
 	SMTP_CONTENT,
+	/* CRLF.CRLF, while what comes before it goes out. */
+	SMTP_STREAM,
 	/* CRLF.CRLF, after which the message is refused. */
 	SMTP_REFUSED_CONTENT,
 	/* Nothing: the message is being judged. */
@@ -102,6 +109,10 @@ struct smtp_session {
 	bool has_ehlo;
 	/* It closed while its message was at the provider. */
 	bool client_is_gone;
+	/* It sent on after DATA, and did not wait for its reply. */
+	bool data_follows;
+	/* This transaction's content is not kept. */
+	bool streams;
 	/* The relay keeps the client's bytes until wake_client. */
 	bool holds_client;
 	unsigned int errors;
@@ -138,10 +149,15 @@ struct smtp_session {
 	/* The writer cannot pass the content as it is. */
 	bool has_dot_lines;
 	struct smtp_content content;
-	/* What to answer at the end of refused content: borrowed, static. */
+	/* What to answer at the end of refused content: static, or in
+	   refusal_text. */
 	const char *refusal;
+	struct strbuf refusal_text;
 	/* Of refused content. */
 	uint64_t dropped_bytes;
+	/* Of streamed content: how much came, and the copy of its beginning. */
+	uint64_t stream_size;
+	struct strbuf tap;
 	/* How much of the content has gone out, and the hash of that. */
 	uint64_t sent;
 	struct hash_sha256 sent_hash;
@@ -150,6 +166,12 @@ struct smtp_session {
 static inline struct smtp_session *smtp_of(struct session *s)
 {
 	return session_state(s);
+}
+
+/* Does the provider have DATA, and not yet answered the message? */
+static inline bool smtp_is_delivering(const struct smtp_session *smtp)
+{
+	return smtp->state == SMTP_DELIVERY || smtp->state == SMTP_STREAM;
 }
 
 /* -- smtp_session.c -- */
@@ -175,6 +197,8 @@ void smtp_provider_lost(struct smtp_session *smtp, const char *why);
 /* Leave the client's bytes in the relay, and take them again. */
 void smtp_hold_client(struct smtp_session *smtp);
 void smtp_wake_client(struct smtp_session *smtp);
+/* DATA, now that all replies before it are there. */
+void smtp_proceed_data(struct smtp_session *smtp);
 /* Our name in greetings: the host's, if it is one. */
 const char *smtp_host_name(void);
 
@@ -197,14 +221,34 @@ void smtp_transaction_pass(struct smtp_session *smtp, const char *command,
 			   struct span argument);
 /* Forget the transaction, here and at the provider, if there is one. */
 void smtp_transaction_reset(struct smtp_session *smtp);
-/* DATA; no other command is under way. follows: the client did not wait. */
-void smtp_transaction_data(struct smtp_session *smtp, bool follows);
+/* DATA; no other command is under way. */
+void smtp_transaction_data(struct smtp_session *smtp);
 /* Bytes after 354; return how many are done with. */
 size_t smtp_transaction_content(struct smtp_session *smtp, struct span in);
+/* CRLF.CRLF was seen. */
+void smtp_transaction_end_content(struct smtp_session *smtp);
 /* A reply after the login. */
 void smtp_transaction_reply(struct smtp_session *smtp);
 /* The connection to the provider ended while it was given a message. */
 void smtp_transaction_lost(struct smtp_session *smtp, const char *why);
 void smtp_transaction_finish(struct smtp_session *smtp);
+
+/* -- smtp_stream.c -- */
+/* May the content go through without being judged? */
+bool smtp_stream_is_possible(const struct smtp_session *smtp);
+/* Ask the provider for its 354. */
+void smtp_stream_begin(struct smtp_session *smtp);
+/* It came. */
+void smtp_stream_go(struct smtp_session *smtp);
+/* The provider has the beginning of the message, and must not have or does
+   not want the end: leave it, and answer the client with reply (without its
+   last CRLF) where its content ends, so that it hears it. The session is good
+   for nothing after that. */
+void smtp_stream_refuse(struct smtp_session *smtp, struct span reply);
+/* Bytes after it; return how many are done with. */
+size_t smtp_stream_content(struct smtp_session *smtp, struct span in);
+/* The provider has accepted the message. */
+void smtp_stream_accepted(struct smtp_session *smtp);
+void smtp_stream_finish(struct smtp_session *smtp);
 
 #endif

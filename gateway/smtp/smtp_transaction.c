@@ -58,7 +58,9 @@ static void forget_transaction(struct smtp_session *smtp)
 	smtp->refusal = NULL;
 	forget(&smtp->from);
 	forget(&smtp->rcpts);
+	forget(&smtp->refusal_text);
 	smtp_content_finish(&smtp->content);
+	smtp_stream_finish(smtp);
 	if (smtp->sent_hash.context != NULL) {
 		hash_sha256_finish(&smtp->sent_hash);
 	}
@@ -69,6 +71,7 @@ void smtp_transaction_finish(struct smtp_session *smtp)
 	forget_transaction(smtp);
 	strbuf_finish(&smtp->from);
 	strbuf_finish(&smtp->rcpts);
+	strbuf_finish(&smtp->refusal_text);
 	strbuf_finish(&smtp->asked_rcpts);
 }
 
@@ -86,9 +89,9 @@ void smtp_transaction_reset(struct smtp_session *smtp)
 /* The message will not go out: say why, and be ready for the next. */
 static void give_up(struct smtp_session *smtp, const char *line)
 {
+	smtp_answer(smtp, line);
 	smtp_transaction_reset(smtp);
 	smtp_set_state(smtp, SMTP_COMMAND);
-	smtp_answer(smtp, line);
 	smtp_wake_client(smtp);
 }
 
@@ -126,7 +129,7 @@ static const char *mail_refusal(const struct smtp_session *smtp,
 		return "550 5.7.30 REQUIRETLS cannot be kept";
 	}
 	if (envelope->size > smtp->offered.size) {
-		return "552 5.3.4 Message too large";
+		return SMTP_SIZE_REFUSAL;
 	}
 	if (envelope->size > settings->message.message_budget_bytes -
 				     smtp_content_in_use() ||
@@ -221,17 +224,21 @@ void smtp_transaction_pass(struct smtp_session *smtp, const char *command,
 
 /* -- content -- */
 
-void smtp_transaction_data(struct smtp_session *smtp, bool follows)
+void smtp_transaction_data(struct smtp_session *smtp)
 {
 	if (smtp->rcpt_count == 0) {
 		/* What follows would be read as commands, although it may be
 		   the message (RFC 2920 section 3.1: DATA ends a group). */
-		if (follows) {
+		if (smtp->data_follows) {
 			smtp_end(smtp, "554 5.5.1 No valid recipients",
 				 "client sent on after a refused DATA");
 		} else {
 			smtp_refuse(smtp, "554 5.5.1 No valid recipients");
 		}
+		return;
+	}
+	if (smtp_stream_is_possible(smtp)) {
+		smtp_stream_begin(smtp);
 		return;
 	}
 	smtp_data_init(&smtp->data);
@@ -262,7 +269,7 @@ static void keep_run(struct smtp_session *smtp, struct span run)
 	case SMTP_CONTENT_OK:
 		break;
 	case SMTP_CONTENT_TOO_LARGE:
-		refuse_content(smtp, "552 5.3.4 Message too large");
+		refuse_content(smtp, SMTP_SIZE_REFUSAL);
 		break;
 	case SMTP_CONTENT_NO_BUDGET:
 		refuse_content(smtp, "452 4.3.1 Too many messages at once, "
@@ -356,7 +363,7 @@ static void ask_verdict(struct smtp_session *smtp)
 	hooks->on_transaction(smtp->session, &view, take_verdict);
 }
 
-static void end_content(struct smtp_session *smtp)
+void smtp_transaction_end_content(struct smtp_session *smtp)
 {
 	struct error err = { "" };
 
@@ -364,7 +371,7 @@ static void end_content(struct smtp_session *smtp)
 	if (smtp->state == SMTP_REFUSED_CONTENT) {
 		give_up(smtp, smtp->refusal);
 	} else if (smtp->data.has_nul) {
-		give_up(smtp, "554 5.6.0 The message has NUL bytes");
+		give_up(smtp, SMTP_NUL_REFUSAL);
 	} else if (smtp_content_seal(&smtp->content, &err) < 0) {
 		session_log(smtp->session, LOG_LEVEL_ERROR, "%s", err.text);
 		give_up(smtp, "452 4.3.1 No room for the message, "
@@ -401,7 +408,7 @@ size_t smtp_transaction_content(struct smtp_session *smtp, struct span in)
 		}
 		keep_run(smtp, run);
 		if (status > 0) {
-			end_content(smtp);
+			smtp_transaction_end_content(smtp);
 			break;
 		}
 	}
@@ -420,9 +427,20 @@ static void tell_done(struct smtp_session *smtp, bool accepted)
 {
 	const struct session_hooks *hooks = session_hooks(smtp->session);
 
+	if (smtp->streams) {
+		if (accepted) {
+			smtp_stream_accepted(smtp);
+		}
+		return;
+	}
 	if (hooks != NULL && hooks->on_transaction_done != NULL) {
 		hooks->on_transaction_done(smtp->session, accepted);
 	}
+}
+
+static uint64_t size_of(const struct smtp_session *smtp)
+{
+	return smtp->streams ? smtp->stream_size : smtp->content.size;
 }
 
 static void deliver(struct smtp_session *smtp)
@@ -515,22 +533,33 @@ static void send_content(struct session *s)
 static void finish_delivery(struct smtp_session *smtp)
 {
 	bool accepted = smtp_reply_is_positive(&smtp->reply);
+	bool is_over = smtp->server_state != SMTP_SERVER_DATA;
+	/* Its content is there, but would be read as commands. */
+	bool has_astray = smtp->streams && !is_over && smtp->data_follows;
 
 	relay_forward(smtp->session, SIDE_SERVER, smtp->reply.whole);
 	session_log(smtp->session, LOG_LEVEL_INFO,
-		    "sent size=%" PRIu64 " rcpts=%u reply=%u",
-		    smtp->content.size, smtp->rcpt_count, smtp->reply.code);
+		    "sent size=%" PRIu64 " rcpts=%u reply=%u", size_of(smtp),
+		    smtp->rcpt_count, smtp->reply.code);
 	if (accepted) {
 		metric_add(METRIC_TRANSACTIONS_ACCEPTED, 1);
 		smtp->errors = 0;
 	}
 	tell_done(smtp, accepted);
-	forget_transaction(smtp);
 	smtp_set_server_state(smtp, SMTP_SERVER_READY);
 	smtp_set_state(smtp, SMTP_COMMAND);
-	smtp_wake_client(smtp);
+	if (is_over) {
+		forget_transaction(smtp);
+	} else {
+		/* DATA was refused: the provider still has MAIL and RCPT. */
+		smtp_transaction_reset(smtp);
+	}
 	if (smtp->client_is_gone) {
 		smtp_close(smtp, "client closed");
+	} else if (has_astray) {
+		smtp_close(smtp, "client sent on after a refused DATA");
+	} else {
+		smtp_wake_client(smtp);
 	}
 }
 
@@ -538,6 +567,14 @@ void smtp_transaction_lost(struct smtp_session *smtp, const char *why)
 {
 	bool in_doubt = smtp->server_state == SMTP_SERVER_FINAL;
 
+	if (smtp->state == SMTP_STREAM) {
+		session_log(smtp->session, LOG_LEVEL_WARNING,
+			    "provider lost in content: %s", why);
+		smtp_stream_refuse(smtp,
+				   SPAN("451 4.4.2 The mail provider was "
+					"lost, the message was not sent"));
+		return;
+	}
 	tell_done(smtp, false);
 	if (!in_doubt) {
 		smtp_end(smtp,
@@ -551,7 +588,7 @@ void smtp_transaction_lost(struct smtp_session *smtp, const char *why)
 	metric_add(METRIC_TRANSACTIONS_IN_DOUBT, 1);
 	session_log(smtp->session, LOG_LEVEL_WARNING,
 		    "transaction in doubt: %s size=%" PRIu64 " rcpts=%u", why,
-		    smtp->content.size, smtp->rcpt_count);
+		    size_of(smtp), smtp->rcpt_count);
 	smtp_end(smtp,
 		 "451 4.4.2 The mail provider was lost after it had the "
 		 "message, which may have been sent",
@@ -603,7 +640,13 @@ static void take_waiting_reply(struct smtp_session *smtp)
 		smtp->asked_at = 0;
 	}
 	smtp_renew_timeout(smtp);
-	smtp_wake_client(smtp);
+	if (smtp->waiting_count == 0 && smtp->state == SMTP_DATA_ASKED &&
+	    smtp->reply.code != 421) {
+		smtp_proceed_data(smtp);
+	}
+	if (smtp->state != SMTP_CLOSED) {
+		smtp_wake_client(smtp);
+	}
 }
 
 static void take_ready_reply(struct smtp_session *smtp)
@@ -630,8 +673,13 @@ static void take_delivery_reply(struct smtp_session *smtp)
 {
 	unsigned int class = smtp->reply.code / 100;
 	bool is_sending = smtp->server_state == SMTP_SERVER_SENDING;
+	struct span whole = smtp->reply.whole;
 
 	if (smtp->server_state == SMTP_SERVER_DATA && smtp->reply.code == 354) {
+		if (smtp->streams) {
+			smtp_stream_go(smtp);
+			return;
+		}
 		smtp_set_server_state(smtp, SMTP_SERVER_SENDING);
 		send_content(smtp->session);
 		return;
@@ -639,6 +687,10 @@ static void take_delivery_reply(struct smtp_session *smtp)
 	if (class != 4 && class != 5 &&
 	    (class != 2 || smtp->server_state != SMTP_SERVER_FINAL)) {
 		smtp_transaction_lost(smtp, "reply out of order");
+		return;
+	}
+	if (smtp->state == SMTP_STREAM) {
+		smtp_stream_refuse(smtp, span_first(whole, whole.len - 2));
 		return;
 	}
 	finish_delivery(smtp);
@@ -652,7 +704,7 @@ static void take_delivery_reply(struct smtp_session *smtp)
 
 void smtp_transaction_reply(struct smtp_session *smtp)
 {
-	if (smtp->state == SMTP_DELIVERY) {
+	if (smtp_is_delivering(smtp)) {
 		take_delivery_reply(smtp);
 	} else {
 		take_ready_reply(smtp);

@@ -288,8 +288,9 @@ def test_the_provider_leaves_at_data(before, name):
     script = Script(DATA=reply)
     host = before(script)
     with begin(host) as smtp:
-        envelope(smtp)
-        smtp.send(b"hello\r\n.\r\n")
+        assert smtp.code("MAIL FROM:<%s>" % USER) == 250
+        assert smtp.code("RCPT TO:<bob@partner.example>") == 250
+        smtp.send(b"DATA\r\n")
         assert last_words(smtp).startswith(expected)
     assert len(script.said(b"DATA")) == 1 and not script.messages
 
@@ -307,9 +308,9 @@ def test_data_refused_leaves_the_session_usable(before):
         else b"451 4.3.0 not now\r\n"))
     host = before(script)
     with begin(host) as smtp:
-        envelope(smtp)
-        smtp.send(b"hello\r\n.\r\n")
-        assert smtp.reply() == [b"451 4.3.0 not now\r\n"]
+        assert smtp.code("MAIL FROM:<%s>" % USER) == 250
+        assert smtp.code("RCPT TO:<bob@partner.example>") == 250
+        assert smtp.command("DATA") == [b"451 4.3.0 not now\r\n"]
         envelope(smtp)
         smtp.send(b"again\r\n.\r\n")
         assert smtp.reply() == [b"250 2.0.0 queued as 1\r\n"]

@@ -52,6 +52,8 @@ struct step {
 #define GENERIC		  128u
 /* Not one byte at a time: what is tested is that things come together. */
 #define TOGETHER 256u
+/* Nobody judges: content goes through. */
+#define STREAMS 512u
 
 #define C(text)                                                                \
 	{                                                                      \
@@ -430,7 +432,8 @@ static const struct transcript {
 	{ "the provider refuses DATA",
 	  0,
 	  { LOGGED_IN, DATA, C("a\r\n.\r\n"), TO_S("DATA\r\n"),
-	    S("451 4.3.0 later\r\n"), TO_C("451 4.3.0 later\r\n"), DATA } },
+	    S("451 4.3.0 later\r\n"), TO_C("451 4.3.0 later\r\n"),
+	    TO_S("RSET\r\n"), S("250 r\r\n"), TO_C(""), DATA } },
 	{ "the provider refuses the message",
 	  0,
 	  { LOGGED_IN,
@@ -461,6 +464,94 @@ static const struct transcript {
 	  ASKS_VERDICT,
 	  { LOGGED_IN, DATA, C("a\r\n.\r\n"), EVENT(STEP_TIMEOUT),
 	    TO_C("421 4.3.0 No decision in time\r\n"), CLOSED("no verdict") } },
+	/* -- nobody judges -- */
+	{ "streamed",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), TO_C(""), TO_S("DATA\r\n"),
+	    S("354 p: go\r\n"), TO_C("354 p: go\r\n"), C("Subject: x\r\n"),
+	    TO_S("Subject: x\r\n"), C("\r\n..dot\r\n.\r\nNOOP\r\n"), TO_C(""),
+	    TO_S("\r\n..dot\r\n.\r\n"), S("250 2.0.0 queued\r\n"),
+	    TO_C("250 2.0.0 queued\r\n"), TO_S("NOOP\r\n"), S("250 n\r\n"),
+	    TO_C("250 n\r\n"), MAIL_AND_RCPT } },
+	{ "streamed, commands in one packet",
+	  STREAMS,
+	  { LOGGED_IN, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"),
+	    TO_S("MAIL FROM:<a>\r\nRCPT TO:<b>\r\n"), S("250 m\r\n250 b\r\n"),
+	    TO_S("DATA\r\n"), TO_C("250 m\r\n250 b\r\n"), S("354 go\r\n"),
+	    TO_C("354 go\r\n"), C("a\r\n.\r\n"), TO_S("a\r\n.\r\n"),
+	    S("554 5.7.1 no\r\n"), TO_C("554 5.7.1 no\r\n"), TO_S(""),
+	    C("MAIL FROM:<a>\r\n"), TO_S("MAIL FROM:<a>\r\n") } },
+	{ "streamed, DATA refused",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), TO_S("DATA\r\n"),
+	    S("451 4.3.0 later\r\n"), TO_C("451 4.3.0 later\r\n"),
+	    TO_S("RSET\r\n"), S("250 r\r\n"), TO_C(""), MAIL_AND_RCPT } },
+	{ "streamed, DATA refused and the content came all the same",
+	  STREAMS | TOGETHER,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\nMAIL FROM:<x>\r\n.\r\n"),
+	    TO_S("DATA\r\n"), S("451 4.3.0 later\r\n"),
+	    TO_C("451 4.3.0 later\r\n"), TO_S("RSET\r\n"),
+	    CLOSED("client sent on") } },
+	{ "streamed, the same a little later",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), TO_S("DATA\r\n"),
+	    C("MAIL FROM:<x>\r\n.\r\n"), S("451 4.3.0 later\r\n"),
+	    TO_C("451 4.3.0 later\r\n"), CLOSED("client sent on") } },
+	{ "streamed, content before 354 that is then given",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\na\r\n.\r\n"), TO_S("DATA\r\n"),
+	    S("354 go\r\n"), TO_C("354 go\r\n"), TO_S("a\r\n.\r\n"),
+	    S("250 ok\r\n"), TO_C("250 ok\r\n") } },
+	{ "streamed, a bare LF before the dot",
+	  STREAMS | TOGETHER,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), TO_S("DATA\r\n"),
+	    S("354 go\r\n"), TO_C("354 go\r\n"), C("a\r\n"), TO_S("a\r\n"),
+	    C("b\n.\r\nMAIL FROM:<evil>\r\n"),
+	    TO_C("554 5.5.2 Lines must end with CRLF\r\n"), TO_S(""),
+	    CLOSED("client: bare CR") } },
+	{ "streamed, the provider leaves in the middle",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), S("354 go\r\n"),
+	    TO_C("354 go\r\n"), C("a\r\n"), EVENT(STEP_SERVER_EOF), TO_C(""),
+	    C("b\r\n.\r\n"),
+	    TO_C("451 4.4.2 The mail provider was lost, the message was not "
+		 "sent\r\n"),
+	    C("MAIL FROM:<a>\r\n"),
+	    TO_C("421 4.3.0 The mail provider ended the session\r\n"),
+	    CLOSED("no provider") } },
+	{ "streamed, the provider leaves after the dot",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), S("354 go\r\n"),
+	    TO_C("354 go\r\n"), C("a\r\n.\r\n"), EVENT(STEP_SERVER_EOF),
+	    TO_C("451 4.4.2 The mail provider was lost after it had the "
+		 "message, which may have been sent\r\n"),
+	    CLOSED("server lost after") } },
+	{ "streamed, refused in the middle",
+	  STREAMS,
+	  { LOGGED_IN,
+	    MAIL_AND_RCPT,
+	    C("DATA\r\n"),
+	    S("354 go\r\n"),
+	    TO_C("354 go\r\n"),
+	    C("a\r\n"),
+	    { STEP_TO_SERVER, NULL },
+	    S("552-5.3.4 more\r\n552 5.3.4 enough\r\n"),
+	    TO_C(""),
+	    C("b\r\n.\r\n"),
+	    TO_C("552-5.3.4 more\r\n552 5.3.4 enough\r\n"),
+	    TO_S(""),
+	    C("QUIT\r\n"),
+	    TO_C("221 2.0.0 Bye\r\n"),
+	    CLOSED("client quit") } },
+	{ "streamed, the client leaves in the middle",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), S("354 go\r\n"),
+	    C("a\r\n"), EVENT(STEP_CLIENT_EOF), CLOSED("client closed") } },
+	{ "streamed, the client stops in the middle",
+	  STREAMS,
+	  { LOGGED_IN, MAIL_AND_RCPT, C("DATA\r\n"), S("354 go\r\n"),
+	    TO_C("354 go\r\n"), C("a\r\n"), EVENT(STEP_TIMEOUT),
+	    TO_C("421 4.4.2 Timeout\r\n"), CLOSED("client idle") } },
 	/* -- what providers do -- */
 	{ "421 between transactions",
 	  0,
@@ -581,6 +672,30 @@ static void on_transaction_done(struct session *s, bool accepted)
 	done_accepted = accepted;
 }
 
+static bool judges_nothing(struct session *s)
+{
+	(void)s;
+	return false;
+}
+
+static unsigned int tapped_count;
+static bool tapped_whole;
+static char tapped_envelope[200];
+static char tapped_bytes[200];
+
+static void on_message(struct session *s, const struct tap_source *source,
+		       struct span bytes)
+{
+	(void)s;
+	assert_true(source->outgoing);
+	tapped_count++;
+	tapped_whole = !source->truncated;
+	snprintf(tapped_envelope, sizeof(tapped_envelope), "%.*s|%.*s",
+		 SPAN_ARGS(source->envelope_from),
+		 SPAN_ARGS(source->envelope_rcpts));
+	snprintf(tapped_bytes, sizeof(tapped_bytes), "%.*s", SPAN_ARGS(bytes));
+}
+
 static void set_up(struct session *s, unsigned int flags)
 {
 	fake_init(s, &smtp_protocol);
@@ -598,6 +713,13 @@ static void set_up(struct session *s, unsigned int flags)
 	}
 	if ((flags & ASKS_VERDICT) != 0) {
 		s->hooks.on_transaction = on_transaction;
+	}
+	if ((flags & STREAMS) != 0) {
+		s->hooks.judges_transaction = judges_nothing;
+		s->hooks.on_message = on_message;
+		s->settings.message.max_tap_bytes = 100;
+		s->settings.message.tap_budget_bytes = 150;
+		tapped_count = 0;
 	}
 	if ((flags & GENERIC) != 0) {
 		s->provider.preset = (char *)"generic";
@@ -1101,6 +1223,106 @@ static void timeouts_belong_to_who_is_awaited(void **state)
 	fake_finish(&s);
 }
 
+static void begin_stream(struct session *s)
+{
+	begin(s, &to_login, STREAMS);
+	says(s, SIDE_CLIENT,
+	     "MAIL FROM:<ann@acme.com>\r\nRCPT TO:<b@b>\r\n"
+	     "RCPT TO:<c@c>\r\nDATA\r\n");
+	says(s, SIDE_SERVER, "250 m\r\n550 b\r\n250 c\r\n");
+	says(s, SIDE_SERVER, "354 go\r\n");
+	for (int i = 0; i < 2; i++) {
+		strbuf_clear(&s->sides[i].out);
+	}
+}
+
+static void what_streams_is_tapped_once_accepted(void **state)
+{
+	struct session s;
+
+	(void)state;
+	begin_stream(&s);
+	says(&s, SIDE_CLIENT, "Subject: x\r\n\r\n..y\r\n.\r\n");
+	assert_int_equal(tapped_count, 0);
+	says(&s, SIDE_SERVER, "250 2.0.0 Ok\r\n");
+	assert_int_equal(tapped_count, 1);
+	assert_true(tapped_whole);
+	assert_string_equal(tapped_envelope, "ann@acme.com|c@c");
+	assert_string_equal(tapped_bytes, "Subject: x\r\n\r\n.y\r\n");
+	assert_int_equal(done_count, 0);
+	fake_finish(&s);
+
+	begin_stream(&s);
+	says(&s, SIDE_CLIENT, "Subject: x\r\n.\r\n");
+	says(&s, SIDE_SERVER, "550 5.7.1 no\r\n");
+	assert_int_equal(tapped_count, 0);
+	fake_finish(&s);
+}
+
+static void taps_are_bounded_and_given_back(void **state)
+{
+	struct strbuf message = STRBUF_INIT(FAKE_OUT_MAX);
+	struct session first, second;
+
+	(void)state;
+	make_message(&message, 400000, false);
+	strbuf_add_str(&message, ".\r\n");
+	for (int round = 0; round < 3; round++) {
+		begin_stream(&first);
+		fake_receive(&first, SIDE_CLIENT, strbuf_span(&message), 16384);
+		assert_int_equal(first.sides[SIDE_SERVER].out.len, message.len);
+		assert_memory_equal(first.sides[SIDE_SERVER].out.ptr,
+				    message.ptr, message.len);
+		/* The budget has no room for a second one. */
+		begin_stream(&second);
+		fake_receive(&second, SIDE_CLIENT, strbuf_span(&message),
+			     16384);
+		says(&second, SIDE_SERVER, "250 ok\r\n");
+		assert_int_equal(tapped_count, 0);
+		fake_finish(&second);
+		says(&first, SIDE_SERVER, "250 ok\r\n");
+		assert_int_equal(tapped_count, 1);
+		assert_false(tapped_whole);
+		assert_int_equal(strlen(tapped_bytes), 100);
+		fake_finish(&first);
+	}
+	strbuf_finish(&message);
+}
+
+static void too_large_breaks_a_stream_off(void **state)
+{
+	struct strbuf message = STRBUF_INIT(FAKE_OUT_MAX);
+	struct session s;
+
+	(void)state;
+	make_message(&message, 600000, false);
+	strbuf_add_str(&message, ".\r\n");
+	begin_stream(&s);
+	fake_receive(&s, SIDE_CLIENT, strbuf_span(&message), 16384);
+	assert_false(s.closed);
+	assert_false(s.connected);
+	assert_sent(&s, SIDE_CLIENT, "552 5.3.4 Message too large\r\n");
+	assert_true(s.sides[SIDE_SERVER].out.len <= 500000);
+	assert_false(span_iends(strbuf_span(&s.sides[SIDE_SERVER].out),
+				SPAN("\r\n.\r\n")));
+	fake_finish(&s);
+	strbuf_finish(&message);
+}
+
+static void nul_breaks_a_stream_off(void **state)
+{
+	struct session s;
+
+	(void)state;
+	begin_stream(&s);
+	fake_receive(&s, SIDE_CLIENT, SPAN("a\0b\r\n.\r\n"), SIZE_MAX);
+	assert_false(s.closed);
+	assert_false(s.connected);
+	assert_sent(&s, SIDE_CLIENT, "554 5.6.0 The message has NUL bytes\r\n");
+	assert_int_equal(s.sides[SIDE_SERVER].out.len, 0);
+	fake_finish(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1116,6 +1338,10 @@ int main(void)
 		cmocka_unit_test(long_pipelines_are_taken_in_parts),
 		cmocka_unit_test(long_tokens_wait_for_334),
 		cmocka_unit_test(failed_logins_are_counted_only_when_refused),
+		cmocka_unit_test(what_streams_is_tapped_once_accepted),
+		cmocka_unit_test(taps_are_bounded_and_given_back),
+		cmocka_unit_test(too_large_breaks_a_stream_off),
+		cmocka_unit_test(nul_breaks_a_stream_off),
 		cmocka_unit_test(timeouts_belong_to_who_is_awaited),
 	};
 
