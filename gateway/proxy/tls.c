@@ -167,6 +167,9 @@ static enum tls_read_status read_status(struct tls *tls, int status,
 {
 	switch (SSL_get_error(tls->ssl, status)) {
 	case SSL_ERROR_WANT_READ:
+		/* SSL_MODE_RELEASE_BUFFERS forgets the write buffer that
+		   taking a session ticket made. */
+		SSL_free_buffers(tls->ssl);
 		return TLS_READ_NEED_MORE;
 	case SSL_ERROR_ZERO_RETURN:
 		return TLS_READ_CLOSED;
