@@ -79,6 +79,22 @@ static bool take_trunk_zero(struct scan *s)
 	return true;
 }
 
+static size_t digits_ahead(struct span rest)
+{
+	size_t n = 0;
+
+	while (rest.len > 0) {
+		uint32_t c = chars_next(&rest);
+
+		if (chars_digit(c) >= 0) {
+			n++;
+		} else if (!is_separator(c) || c == '/') {
+			break;
+		}
+	}
+	return n;
+}
+
 /* Read digits and single separators. A run of more than two separators ends
    the number (columns), but "+49 (0) 89" has three. */
 static void read_number(struct scan *s)
@@ -107,6 +123,12 @@ static void read_number(struct scan *s)
 		}
 		spaces = c == ' ' ? spaces + 1 : 0;
 		if (!is_separator(c) || ++run > 3 || spaces > 2) {
+			s->rest = here;
+			return;
+		}
+		/* "98220 12345 / 98220 54321": two numbers; "089 / 12 34" one.
+		 */
+		if (c == '/' && s->digits >= 7 && digits_ahead(s->rest) >= 6) {
 			s->rest = here;
 			return;
 		}

@@ -452,7 +452,9 @@ static bool read_name(struct signature_reader *r, struct span text)
 	}
 	chars_fold(name, &f);
 	if (f.has_ideographs && span_find(name, ' ') > 0 &&
-	    legal_form(name, &f) == NULL && person_name_same(name, r->name)) {
+	    legal_form(name, &f) == NULL &&
+	    (person_name_same(name, r->name) ||
+	     (r->cells == 0 && person_name_other_script(name, r->name)))) {
 		name = ideographic_name(r, name);
 	}
 	known = r->name.len > 0 ? person_name_same(name, r->name)
@@ -463,11 +465,12 @@ static bool read_name(struct signature_reader *r, struct span text)
 		   legal_form(name, &f) == NULL &&
 		   person_name_shared(name, r->name) >= 2;
 	if (s->name.text.len > 0) {
-		/* Said twice: "Eleanor", then "Eleanor Whitcombe". */
+		/* Said twice: "Eleanor", then "Eleanor Whitcombe". The name
+		   is no company, though the domain be called after it. */
 		if (!person_name_same(name, s->name.text) ||
 		    !(person_name_likely(name) || is_whole) ||
 		    legal_form(name, &f) != NULL ||
-		    signature_matches_domain(text, r->email)) {
+		    (!is_whole && signature_matches_domain(text, r->email))) {
 			return false;
 		}
 		if (person_name_is_fuller(name, s->name.text)) {

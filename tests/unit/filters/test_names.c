@@ -105,6 +105,9 @@ static void numbers_are_found(void **state)
 		{ "+\xd9\xa9\xd9\xa6\xd9\xa2 \xd9\xa6 "
 		  "\xd9\xa5\xd9\xa5\xd9\xa5 \xd9\xa0\xd9\xa1\xd9\xa8\xd9\xa2",
 		  "", "+96265550182", "" },
+		/* Two numbers, of which the first is taken here. */
+		{ "+91 98220 12345 / 98220 54321", "", "+919822012345", "" },
+		{ "089 / 203 00 - 123", "DE", "+498920300123", "" },
 		/* No country, no guess. */
 		{ "07243 555-0180", "", NULL, NULL },
 		{ "12.03.2025", "DE", NULL, NULL },
