@@ -159,9 +159,10 @@ class Load:
 def run_load(bench, peer, kind, **options):
     """One load through one peer: its figures, with CPU seconds per part."""
     load = Load(bench, peer, kind, **options)
+    settled(peer)
     sink_before = bench.sink.counts()
     counters_before = peer.counters()
-    before = settled(peer)
+    before = cpu_seconds(peer)
     figures = load.run()
     after_way = cpu_seconds(peer)
     if peer.delivers_later:
