@@ -58,7 +58,8 @@ static void fetch_go(struct user *user)
 	user->uid = user->uid % IMAP_SINK_MESSAGES + 1;
 	user->state = USER_HEAD;
 	user->position = 0;
-	mail_make(user->mail, (uint64_t)mailbox_of(user) * 100000 + user->uid,
+	mail_make(user->mail, MAIL_IN,
+		  (uint64_t)mailbox_of(user) * 100000 + user->uid,
 		  options.size);
 	channel_sendf(user->ch, "f UID FETCH %u (UID BODY.PEEK[])\r\n",
 		      user->uid);

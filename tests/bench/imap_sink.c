@@ -193,7 +193,7 @@ static void do_select(struct imap_sink *s, const struct imap_command *command)
    load generator can make the same. */
 static void send_message(struct imap_sink *s, uint64_t uid)
 {
-	mail_make(&mail, (uint64_t)s->mailbox * 100000 + uid, s->size);
+	mail_make(&mail, MAIL_IN, (uint64_t)s->mailbox * 100000 + uid, s->size);
 	channel_sendf(s->ch, "* %u FETCH (UID %u BODY[] {%zu}\r\n",
 		      (unsigned int)uid, (unsigned int)uid, s->size);
 	channel_send(s->ch, span_of(mail.head, mail.head_len));

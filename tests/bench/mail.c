@@ -44,6 +44,7 @@ static const struct {
 };
 
 struct blank {
+	enum mail_direction direction;
 	size_t size;
 	struct strbuf head;
 	struct strbuf rest;
@@ -57,8 +58,10 @@ struct blank {
 static struct blank blanks[MAX_SIZES];
 static size_t blank_count;
 
-static const char head_format[] = MAIL_MARK
-	"\001 %010zu\r\n"
+/* By direction; the size goes in at %010zu. */
+static const char *const heads[] = {
+	MAIL_MARK
+	"in  \001 %010zu\r\n"
 	"Received: from mx\006.firm\006.example (mx\006.firm\006.example "
 	"[192.0.2.17])\r\n"
 	"\tby mail.bench.example with ESMTPS id \001\r\n"
@@ -70,7 +73,16 @@ static const char head_format[] = MAIL_MARK
 	"Date: Tue, 10 Mar 2026 09:30:10 +0100\r\n"
 	"Message-ID: <\001@firm\006.example>\r\n"
 	"MIME-Version: 1.0\r\n"
-	"User-Agent: Bench Mail 1.0\r\n";
+	"User-Agent: Bench Mail 1.0\r\n",
+	MAIL_MARK "out \001 %010zu\r\n"
+		  "From: \"A. User\" <user@bench.example>\r\n"
+		  "To: \002 \003 <\004.\005@firm\006.example>\r\n"
+		  "Subject: Re: Delivery dates for the second quarter\r\n"
+		  "Date: Tue, 10 Mar 2026 11:02:47 +0100\r\n"
+		  "Message-ID: <\001@bench.example>\r\n"
+		  "MIME-Version: 1.0\r\n"
+		  "User-Agent: Bench Mail 1.0\r\n",
+};
 
 static const char text_head[] = "Content-Type: text/plain; charset=utf-8\r\n"
 				"Content-Transfer-Encoding: 8bit\r\n";
@@ -88,18 +100,32 @@ static const char greeting[] =
 	"thank you for the call this morning. Here is what we agreed on.\r\n"
 	"\r\n";
 
-static const char signature[] = "\r\n"
-				".. and so on, as discussed.\r\n"
-				"\r\n"
-				"Kind regards\r\n"
-				"\002 \003\r\n"
-				"\r\n"
-				"-- \r\n"
-				"\002 \003\r\n"
-				"Head of Purchasing\r\n"
-				"Firm \006 Ltd\r\n"
-				"Phone: +49 30 \007\r\n"
-				"https://www.firm\006.example/\r\n";
+static const char *const signatures[] = {
+	"\r\n"
+	".. and so on, as discussed.\r\n"
+	"\r\n"
+	"Kind regards\r\n"
+	"\002 \003\r\n"
+	"\r\n"
+	"-- \r\n"
+	"\002 \003\r\n"
+	"Head of Purchasing\r\n"
+	"Firm \006 Ltd\r\n"
+	"Phone: +49 30 \007\r\n"
+	"https://www.firm\006.example/\r\n",
+	"\r\n"
+	".. and so on, as discussed.\r\n"
+	"\r\n"
+	"Kind regards\r\n"
+	"A. User\r\n"
+	"\r\n"
+	"-- \r\n"
+	"A. User\r\n"
+	"Sales\r\n"
+	"Bench Ltd\r\n"
+	"Phone: +49 40 1234567\r\n"
+	"https://www.bench.example/\r\n",
+};
 
 static const char attachment_head[] =
 	"\r\n--=_bench_part\r\n"
@@ -201,16 +227,19 @@ static size_t width_of(const char *text)
 	return width;
 }
 
-static void blank_build(struct blank *t, size_t size)
+static void blank_build(struct blank *t, enum mail_direction direction,
+			size_t size)
 {
+	const char *signature = signatures[direction];
 	bool mixed = size > MAIL_TEXT_MAX;
-	char text[sizeof(head_format) + 16];
+	char text[2048];
 
 	assert(size >= MAIL_SIZE_MIN && size <= MAIL_SIZE_MAX);
+	t->direction = direction;
 	t->size = size;
 	strbuf_init(&t->head, MAIL_TEXT_MAX);
 	strbuf_init(&t->rest, MAIL_SIZE_MAX);
-	snprintf(text, sizeof(text), head_format, size);
+	snprintf(text, sizeof(text), heads[direction], size);
 	add_text(t, text);
 	if (mixed) {
 		add_text(t, mixed_head);
@@ -228,17 +257,18 @@ static void blank_build(struct blank *t, size_t size)
 	assert(t->head.len + t->rest.len == t->size && !t->head.overflow);
 }
 
-static const struct blank *blank_of(size_t size)
+static const struct blank *blank_of(enum mail_direction direction, size_t size)
 {
 	size_t i;
 
 	for (i = 0; i < blank_count; i++) {
-		if (blanks[i].size == size) {
+		if (blanks[i].size == size &&
+		    blanks[i].direction == direction) {
 			return &blanks[i];
 		}
 	}
 	assert(blank_count < MAX_SIZES);
-	blank_build(&blanks[blank_count], size);
+	blank_build(&blanks[blank_count], direction, size);
 	return &blanks[blank_count++];
 }
 
@@ -289,9 +319,10 @@ static void put_place(char *to, enum place_kind kind, uint64_t number)
 	}
 }
 
-void mail_make(struct mail *mail, uint64_t number, size_t size)
+void mail_make(struct mail *mail, enum mail_direction direction,
+	       uint64_t number, size_t size)
 {
-	const struct blank *t = blank_of(size);
+	const struct blank *t = blank_of(direction, size);
 	size_t i;
 
 	mail->number = number;
@@ -325,19 +356,19 @@ bool mail_has(const struct mail *mail, size_t position, struct span bytes)
 		      bytes.len) == 0;
 }
 
-int mail_read_mark(struct span bytes, uint64_t *number_r, size_t *size_r)
+int mail_read_mark(struct span bytes, enum mail_direction *direction_r,
+		   uint64_t *number_r, size_t *size_r)
 {
-	struct span mark = SPAN(MAIL_MARK);
+	struct span rest = span_from(bytes, strlen(MAIL_MARK));
 	uint64_t size;
 
-	if (bytes.len < MAIL_MARK_LEN || !span_starts(bytes, mark) ||
-	    span_to_u64(span_of(bytes.ptr + mark.len, 10), UINT64_MAX,
-			number_r) < 0 ||
-	    span_to_u64(span_of(bytes.ptr + mark.len + 11, 10), MAIL_SIZE_MAX,
-			&size) < 0 ||
+	if (bytes.len < MAIL_MARK_LEN || !span_starts(bytes, SPAN(MAIL_MARK)) ||
+	    span_to_u64(span_of(rest.ptr + 4, 10), UINT64_MAX, number_r) < 0 ||
+	    span_to_u64(span_of(rest.ptr + 15, 10), MAIL_SIZE_MAX, &size) < 0 ||
 	    size < MAIL_SIZE_MIN) {
 		return -1;
 	}
+	*direction_r = span_starts(rest, SPAN("out ")) ? MAIL_OUT : MAIL_IN;
 	*size_r = (size_t)size;
 	return 0;
 }

@@ -17,9 +17,16 @@
 #define MAIL_SIZE_MIN 2048
 #define MAIL_SIZE_MAX (64u << 20)
 
-/* First header of every message: its number and its size, 10 digits each. */
+/* First header of every message: "in " or "out", its number and its size, 10
+   digits each. */
 #define MAIL_MARK     "X-Bench: "
-#define MAIL_MARK_LEN 30
+#define MAIL_MARK_LEN 34
+
+/* Mail to the user from a person elsewhere, or the other way round. */
+enum mail_direction {
+	MAIL_IN,
+	MAIL_OUT,
+};
 
 struct mail {
 	uint64_t number;
@@ -34,14 +41,16 @@ struct mail {
 };
 
 /* Make message number, of size bytes. No line begins with a single dot, so
-   the bytes are the same in an IMAP literal and after dot-stuffing. Sender,
-   Message-ID and signature follow from the number. */
-void mail_make(struct mail *mail, uint64_t number, size_t size);
+   the bytes are the same in an IMAP literal and after dot-stuffing. The person
+   elsewhere and the Message-ID follow from the number. */
+void mail_make(struct mail *mail, enum mail_direction direction,
+	       uint64_t number, size_t size);
 
 /* Are the bytes at position in the message those of bytes? */
 bool mail_has(const struct mail *mail, size_t position, struct span bytes);
 
-/* Read "X-Bench: NUMBER SIZE" at the head of bytes. Return 0 or -1. */
-int mail_read_mark(struct span bytes, uint64_t *number_r, size_t *size_r);
+/* Read the mark at the head of bytes. Return 0 or -1. */
+int mail_read_mark(struct span bytes, enum mail_direction *direction_r,
+		   uint64_t *number_r, size_t *size_r);
 
 #endif

@@ -40,7 +40,7 @@ static void smtp_go(struct user *user)
 {
 	uint64_t number = next_number++;
 
-	mail_make(user->mail, number, options.size);
+	mail_make(user->mail, MAIL_OUT, number, options.size);
 	user->state = USER_ENVELOPE;
 	user->replies = 0;
 	channel_sendf(user->ch,

@@ -28,6 +28,7 @@ static bool is_intact(struct span data, bool *exact_r)
 {
 	ptrdiff_t mark =
 		span_search(span_first(data, MAX_TRACE), SPAN(MAIL_MARK));
+	enum mail_direction direction;
 	uint64_t number;
 	size_t size;
 
@@ -36,10 +37,11 @@ static bool is_intact(struct span data, bool *exact_r)
 	}
 	*exact_r = mark == 0;
 	data = span_from(data, (size_t)mark);
-	if (mail_read_mark(data, &number, &size) < 0 || data.len != size) {
+	if (mail_read_mark(data, &direction, &number, &size) < 0 ||
+	    data.len != size) {
 		return false;
 	}
-	mail_make(&expected, number, size);
+	mail_make(&expected, direction, number, size);
 	return mail_has(&expected, 0, data);
 }
 

@@ -29,7 +29,7 @@ static void message_has_its_size_and_ends_its_line(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
 		char *text;
 
-		mail_make(&mail, 17, sizes[i]);
+		mail_make(&mail, MAIL_IN, 17, sizes[i]);
 		assert_int_equal(mail.head_len + mail.rest.len, sizes[i]);
 		text = whole(&mail);
 		assert_memory_equal(text + sizes[i] - 2, "\r\n", 2);
@@ -45,7 +45,7 @@ static void no_line_begins_with_a_single_dot(void **state)
 	char *text;
 
 	(void)state;
-	mail_make(&mail, 4711, 65536);
+	mail_make(&mail, MAIL_IN, 4711, 65536);
 	text = whole(&mail);
 	rest = span_of(text, mail.size);
 	while (span_next_line(&rest, &line)) {
@@ -57,18 +57,21 @@ static void no_line_begins_with_a_single_dot(void **state)
 
 static void mark_tells_number_and_size(void **state)
 {
+	enum mail_direction direction;
 	uint64_t number;
 	size_t size;
 
 	(void)state;
-	mail_make(&mail, 1234567890, 4096);
+	mail_make(&mail, MAIL_OUT, 1234567890, 4096);
 	assert_int_equal(mail_read_mark(span_of(mail.head, mail.head_len),
-					&number, &size),
+					&direction, &number, &size),
 			 0);
+	assert_int_equal(direction, MAIL_OUT);
 	assert_int_equal(number, 1234567890);
 	assert_int_equal(size, 4096);
-	assert_int_equal(
-		mail_read_mark(SPAN("X-Bench: 1 2\r\n"), &number, &size), -1);
+	assert_int_equal(mail_read_mark(SPAN("X-Bench: 1 2\r\n"), &direction,
+					&number, &size),
+			 -1);
 }
 
 static void every_changed_byte_is_seen(void **state)
@@ -76,7 +79,7 @@ static void every_changed_byte_is_seen(void **state)
 	char *text;
 
 	(void)state;
-	mail_make(&mail, 99, 8193);
+	mail_make(&mail, MAIL_OUT, 99, 8193);
 	text = whole(&mail);
 	assert_true(mail_has(&mail, 0, span_of(text, mail.size)));
 	for (size_t i = 0; i < mail.size; i++) {
@@ -92,7 +95,7 @@ static void pieces_are_compared_where_they_belong(void **state)
 	char *text;
 
 	(void)state;
-	mail_make(&mail, 3, 8193);
+	mail_make(&mail, MAIL_IN, 3, 8193);
 	text = whole(&mail);
 	for (size_t i = 0; i + 700 <= mail.size; i += 333) {
 		assert_true(mail_has(&mail, i, span_of(text + i, 700)));
@@ -107,8 +110,8 @@ static void other_numbers_are_other_people(void **state)
 	struct mail other;
 
 	(void)state;
-	mail_make(&mail, 1, 4096);
-	mail_make(&other, 2, 4096);
+	mail_make(&mail, MAIL_IN, 1, 4096);
+	mail_make(&other, MAIL_IN, 2, 4096);
 	assert_int_equal(mail.head_len, other.head_len);
 	assert_memory_not_equal(mail.head, other.head, mail.head_len);
 	assert_false(mail_has(&mail, 0, span_of(other.head, other.head_len)));
