@@ -126,7 +126,6 @@ static void publish(const struct passage *passage,
 
 		contacts[i] = (struct record_contact){
 			.json = span_str(contact_to_json(contact)),
-			.role = span_str(contact_role_name(contact->role)),
 			.name_source = span_str(name_source_text(contact)),
 		};
 	}

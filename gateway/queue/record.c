@@ -2,9 +2,8 @@
 #include "queue/record.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
-
-#include <jansson.h>
 
 #include "lib/frame.h"
 
@@ -57,78 +56,98 @@ static struct span bare_message_id(struct span id)
 	return id;
 }
 
-static json_t *text_of(struct span text)
+/* -- the payload: written straight, for it is made once for each message -- */
+
+/* A text as RFC 8259 7 wants it. */
+static void add_text(struct strbuf *out, struct span text)
 {
-	return json_stringn(text.ptr == NULL ? "" : text.ptr, text.len);
+	size_t plain = 0;
+
+	strbuf_add_char(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		if (c >= ' ' && c != '"' && c != '\\') {
+			continue;
+		}
+		strbuf_add(out, span_of(text.ptr + plain, i - plain));
+		if (c < ' ') {
+			strbuf_addf(out, "\\u%04x", (unsigned int)c);
+		} else {
+			strbuf_addf(out, "\\%c", (char)c);
+		}
+		plain = i + 1;
+	}
+	strbuf_add(out, span_from(text, plain));
+	strbuf_add_char(out, '"');
+}
+
+static void add_member(struct strbuf *out, const char *name, struct span text)
+{
+	strbuf_add_char(out, '"');
+	strbuf_add_str(out, name);
+	strbuf_add_str(out, "\":");
+	add_text(out, text);
+	strbuf_add_char(out, ',');
 }
 
 /* The contact's own object with its part in this message added. */
-static json_t *contact_object(const struct record_contact *contact)
+static int add_contact(struct strbuf *out, const struct record_contact *contact)
 {
-	json_t *object = json_loadb(contact->json.ptr, contact->json.len,
-				    JSON_REJECT_DUPLICATES, NULL);
+	struct span object = contact->json;
 
-	if (!json_is_object(object)) {
-		json_decref(object);
-		return NULL;
+	if (object.len < 3 || object.ptr[0] != '{' ||
+	    object.ptr[object.len - 1] != '}') {
+		return -1;
 	}
-	if (contact->role.len > 0) {
-		json_object_set_new(object, "role", text_of(contact->role));
-	}
+	strbuf_add_char(out, '{');
 	if (contact->name_source.len > 0) {
-		json_object_set_new(object, "name_source",
-				    text_of(contact->name_source));
+		add_member(out, "name_source", contact->name_source);
 	}
-	return object;
+	strbuf_add(out, span_from(object, 1));
+	return 0;
 }
 
-static json_t *contact_array(const struct record *record)
+static int add_contacts(struct strbuf *out, const struct record *record,
+			struct error *err_r)
 {
-	json_t *array = json_array();
-
+	strbuf_add_str(out, "\"contacts\":[");
 	for (size_t i = 0; i < record->contact_count; i++) {
-		json_t *object = contact_object(&record->contacts[i]);
-
-		if (object == NULL) {
-			json_decref(array);
-			return NULL;
+		if (i > 0) {
+			strbuf_add_char(out, ',');
 		}
-		json_array_append_new(array, object);
+		if (add_contact(out, &record->contacts[i]) < 0) {
+			return error_set(err_r,
+					 "record: a contact is no JSON object");
+		}
 	}
-	return array;
-}
-
-static int write_payload(const char *bytes, size_t size, void *data)
-{
-	struct strbuf *out = data;
-
-	strbuf_add(out, span_of(bytes, size));
-	return out->overflow ? -1 : 0;
+	strbuf_add_char(out, ']');
+	return 0;
 }
 
 static int encode_payload(const struct record *record, const char *message,
 			  struct strbuf *out, struct error *err_r)
 {
-	json_t *contacts = contact_array(record);
-	json_t *root;
-	int status;
+	const char *evidence = record_evidence_name(record->evidence);
+	const char *direction = record_direction_name(record->direction);
 
-	if (contacts == NULL) {
-		return error_set(err_r, "record: a contact is no JSON object");
-	}
-	root = json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:o}", "org",
-			 text_of(record->organization), "mailbox",
-			 text_of(record->mailbox), "message", message,
-			 "evidence", record_evidence_name(record->evidence),
-			 "direction", record_direction_name(record->direction),
-			 "folder", folder_role_name(record->folder), "seen",
-			 (json_int_t)record->seen_at, "contacts", contacts);
-	if (root == NULL) {
+	if (!span_is_utf8(record->organization) ||
+	    !span_is_utf8(record->mailbox)) {
 		return error_set(err_r, "record: a text is not UTF-8");
 	}
-	status = json_dump_callback(root, write_payload, out, JSON_COMPACT);
-	json_decref(root);
-	if (status < 0 || out->overflow) {
+	strbuf_add_char(out, '{');
+	add_member(out, "org", record->organization);
+	add_member(out, "mailbox", record->mailbox);
+	add_member(out, "message", span_str(message));
+	add_member(out, "evidence", span_str(evidence));
+	add_member(out, "direction", span_str(direction));
+	add_member(out, "folder", span_str(folder_role_name(record->folder)));
+	strbuf_addf(out, "\"seen\":%" PRId64 ",", record->seen_at);
+	if (add_contacts(out, record, err_r) < 0) {
+		return -1;
+	}
+	strbuf_add_char(out, '}');
+	if (out->overflow) {
 		return error_set(err_r, "record: longer than %u bytes",
 				 RECORD_PAYLOAD_MAX);
 	}

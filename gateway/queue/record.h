@@ -42,10 +42,9 @@ const char *record_evidence_name(enum record_evidence evidence);
 
 /* A contact as the gateway hands it in; all borrowed. */
 struct record_contact {
-	/* One JSON object as contact_to_json writes it. */
+	/* One JSON object as contact_to_json writes it, taken as it is: UTF-8,
+	   at least one member, nothing around it. */
 	struct span json;
-	/* contact_role_name: "author", "recipient" or "mentioned". */
-	struct span role;
 	/* Which of the sources gave the name: "header", "signature", ...;
 	   empty: the best of the contact's sources. */
 	struct span name_source;

@@ -9,7 +9,7 @@
 	"\"title\":\"CTO\",\"company\":\"Example\",\"phones\":"                \
 	"[{\"e164\":\"+4989123456\",\"ext\":\"12\",\"raw\":\"089/123456\","    \
 	"\"kind\":\"work\"}],\"urls\":[\"https://example.org\"],"              \
-	"\"postal_address\":null,\"kind\":\"person\","                         \
+	"\"postal_address\":null,\"kind\":\"person\",\"role\":\"author\","     \
 	"\"source\":[\"header\",\"signature\"],\"confidence\":0.9}"
 
 /* A record of mailbox a@acme.test for the message numbered number. */
@@ -36,7 +36,6 @@ static inline struct record_contact sample_jane(void)
 {
 	return (struct record_contact){
 		.json = SPAN(SAMPLE_JANE),
-		.role = SPAN("author"),
 		.name_source = SPAN("header"),
 	};
 }

@@ -122,6 +122,27 @@ static void header_and_body_are_one_message(void **state)
 	}
 }
 
+static void texts_are_what_they_were(void **state)
+{
+	struct record_contact jane = sample_jane();
+	struct record record = sample_record(&jane, SPAN("<1@y>"));
+	struct record_entry entry;
+	struct record_reading reading;
+	struct record_fields fields;
+
+	(void)state;
+	record.organization = SPAN("\"a\\c\tm\303\251\"\x1f\x7f");
+	record.mailbox = SPAN("\\\"\"@a.test");
+	assert_int_equal(record_encode(&record, KEY, &entry, NULL), 0);
+	fields = fields_of(&entry);
+	assert_int_equal(record_read(&fields, &reading, NULL), 0);
+	assert_string_equal(reading.organization,
+			    "\"a\\c\tm\303\251\"\x1f\x7f");
+	assert_string_equal(reading.mailbox, "\\\"\"@a.test");
+	record_reading_finish(&reading);
+	record_entry_finish(&entry);
+}
+
 static void what_cannot_be_filed_is_not_encoded(void **state)
 {
 	struct record_contact jane = sample_jane();
@@ -134,6 +155,9 @@ static void what_cannot_be_filed_is_not_encoded(void **state)
 	(void)state;
 	bad = good;
 	bad.mailbox = SPAN("");
+	assert_int_equal(record_encode(&bad, KEY, &entry, &err), -1);
+	bad = good;
+	bad.mailbox = SPAN("a\377b");
 	assert_int_equal(record_encode(&bad, KEY, &entry, &err), -1);
 	bad = good;
 	bad.mailbox = SPAN("a\0b");
@@ -382,6 +406,7 @@ int main(void)
 		cmocka_unit_test(what_was_said_is_read),
 		cmocka_unit_test(ids_are_made_of_what_the_record_is_about),
 		cmocka_unit_test(header_and_body_are_one_message),
+		cmocka_unit_test(texts_are_what_they_were),
 		cmocka_unit_test(what_cannot_be_filed_is_not_encoded),
 		cmocka_unit_test(the_date_is_believed_within_a_day),
 		cmocka_unit_test(an_entry_survives_packing),
