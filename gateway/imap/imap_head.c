@@ -153,6 +153,18 @@ static bool is_clean(struct span word)
 	return word.len > 0;
 }
 
+/* RFC 9051 section 9, tag. One of "*" or "+" would make the answer to it look
+   like something else. */
+static bool is_tag(struct span word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		if (strchr("(){%*\"\\+", word.ptr[i]) != NULL) {
+			return false;
+		}
+	}
+	return is_clean(word);
+}
+
 static int command_words(struct span in, struct imap_command_head *head)
 {
 	size_t pos = 0;
@@ -160,7 +172,7 @@ static int command_words(struct span in, struct imap_command_head *head)
 	if (!cut_word(in, &pos, &head->tag)) {
 		return 0;
 	}
-	if (!is_clean(head->tag) || in.ptr[pos] != ' ') {
+	if (!is_tag(head->tag) || in.ptr[pos] != ' ') {
 		return -1;
 	}
 	pos++;

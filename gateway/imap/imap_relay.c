@@ -164,11 +164,15 @@ void imap_relay_timeout(struct imap_session *m)
 
 	r->quiet_ticks = bytes == r->bytes_seen ? r->quiet_ticks + 1 : 0;
 	r->bytes_seen = bytes;
+	if (r->quiet_ticks > 0) {
+		/* Nothing happens: what is gathered will not get better, and
+		   a session at rest owns no buffers. */
+		imap_relay_flush_taps(m);
+	}
 	if (r->quiet_ticks < IDLE_TICKS) {
 		set_idle_timer(m);
 		return;
 	}
-	imap_relay_flush_taps(m);
 	if (imap_lexer_at_start(&r->server)) {
 		imap_session_bye(m, "Idle for too long.", "idle timeout");
 		return;

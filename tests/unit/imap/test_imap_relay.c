@@ -470,8 +470,11 @@ static void refused_commands_keep_their_place(void **state)
 		/* Their literals are dropped with them. */
 		{ CLIENT, "6 LOGIN {3+}\r\nabc {3}\r\n" },
 		{ TO_CLIENT, "6 BAD This command is not available here.\r\n" },
-		{ CLIENT, "  COMPRESS DEFLATE\r\n7  COMPRESS DEFLATE\r\n" },
+		{ CLIENT, "  COMPRESS DEFLATE\r\n7  COMPRESS DEFLATE\r\n"
+			  "* NOOP\r\n+ NOOP\r\n" },
 		{ TO_CLIENT, "* BAD This command is not available here.\r\n"
+			     "* BAD This command is not available here.\r\n"
+			     "* BAD This command is not available here.\r\n"
 			     "* BAD This command is not available here.\r\n" },
 		{ TO_SERVER, "" },
 		FROM_CLIENT("\r\n8 NOOP\r\n"),
