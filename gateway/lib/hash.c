@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 static void must(int ok, const char *what)
@@ -52,21 +53,49 @@ void hash_sha256(struct span bytes, unsigned char digest_r[HASH_SHA256_SIZE])
 
 void hash_sha1(struct span bytes, unsigned char digest_r[HASH_SHA1_SIZE])
 {
-	must(EVP_Digest(bytes.ptr, bytes.len, digest_r, NULL, EVP_sha1(),
-			NULL),
+	must(EVP_Digest(bytes.ptr, bytes.len, digest_r, NULL, EVP_sha1(), NULL),
 	     "SHA-1");
+}
+
+/* Made once: HMAC() looks the algorithm up in the provider each time, which
+   costs more than the digest. No program of ours has threads. */
+static EVP_MAC_CTX *hmac_context(void)
+{
+	static EVP_MAC_CTX *context;
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest,
+						 0),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *mac;
+
+	if (context == NULL) {
+		mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+		must(mac != NULL, "HMAC");
+		context = EVP_MAC_CTX_new(mac);
+		EVP_MAC_free(mac);
+		must(context != NULL && EVP_MAC_CTX_set_params(context, params),
+		     "HMAC");
+	}
+	return context;
 }
 
 void hash_hmac_sha256(struct span key, struct span bytes,
 		      unsigned char digest_r[HASH_SHA256_SIZE])
 {
-	unsigned int len = 0;
+	EVP_MAC_CTX *context = hmac_context();
+	size_t len = 0;
 
-	assert(key.len <= INT32_MAX);
-	must(HMAC(EVP_sha256(), key.ptr, (int)key.len,
-		  (const unsigned char *)bytes.ptr, bytes.len, digest_r,
-		  &len) != NULL,
+	/* A NULL key would mean the one of the call before. */
+	must(EVP_MAC_init(context,
+			  (const unsigned char *)(key.len == 0 ? "" : key.ptr),
+			  key.len, NULL),
 	     "HMAC");
+	must(EVP_MAC_update(context, (const unsigned char *)bytes.ptr,
+			    bytes.len),
+	     "HMAC");
+	must(EVP_MAC_final(context, digest_r, &len, HASH_SHA256_SIZE), "HMAC");
 	assert(len == HASH_SHA256_SIZE);
 }
 

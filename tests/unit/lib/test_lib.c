@@ -243,9 +243,34 @@ static void roles_have_names(void **state)
 	assert_int_equal(folder_role_parse(SPAN("nothing"), &role), -1);
 }
 
+/* RFC 4231 case 1, and no key that is left from the call before. */
+static void hmac_uses_the_key_it_is_given(void **state)
+{
+	static const char first[] = "b0344c61d8db38535ca8afceaf0bf12b"
+				    "881dc200c9833da726e9376c2e32cff7";
+	static const char empty[] = "b613679a0814d9ec772f95d778c35fc5"
+				    "ff1697c493715653c6c712144292c5ad";
+	unsigned char digest[HASH_SHA256_SIZE];
+	char key[20];
+	char hex[HASH_HEX_SIZE];
+
+	(void)state;
+	memset(key, 0x0b, sizeof(key));
+	for (int i = 0; i < 2; i++) {
+		hash_hmac_sha256(span_of(key, sizeof(key)), SPAN("Hi There"),
+				 digest);
+		hash_hex(span_of(digest, sizeof(digest)), hex);
+		assert_string_equal(hex, first);
+		hash_hmac_sha256(span_of(NULL, 0), span_of(NULL, 0), digest);
+		hash_hex(span_of(digest, sizeof(digest)), hex);
+		assert_string_equal(hex, empty);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hmac_uses_the_key_it_is_given),
 		cmocka_unit_test(numbers_are_whole_and_bounded),
 		cmocka_unit_test(utf8_is_checked),
 		cmocka_unit_test(lines_and_words_are_cut),
