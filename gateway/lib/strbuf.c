@@ -89,19 +89,28 @@ void strbuf_add_char(struct strbuf *buf, char c)
 
 void strbuf_addf(struct strbuf *buf, const char *format, ...)
 {
+	/* Most of what is formatted is short: no allocation for that. */
+	char small[256];
+	char *text = small;
 	va_list args;
-	char *text = NULL;
 	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	len = vsnprintf(small, sizeof(small), format, args);
 	va_end(args);
+	if (len >= (int)sizeof(small)) {
+		va_start(args, format);
+		len = vasprintf(&text, format, args);
+		va_end(args);
+	}
 	if (len < 0) {
 		buf->overflow = true;
 		return;
 	}
 	strbuf_add(buf, span_of(text, (size_t)len));
-	free(text);
+	if (text != small) {
+		free(text);
+	}
 }
 
 void strbuf_shift(struct strbuf *buf, size_t count)
