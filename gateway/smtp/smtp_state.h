@@ -1,6 +1,7 @@
-/* smtp_state: what one SMTP session remembers, shared by the three files that
-   carry it: smtp_session (the client's commands), smtp_login (the provider up
-   to its 235) and smtp_transaction (MAIL to the final reply). */
+/* smtp_state: what one SMTP session remembers, shared by the files that
+   carry it: smtp_session (the whole), smtp_dialogue (the client's commands),
+   smtp_login (the provider up to its 235), smtp_transaction (MAIL to the final
+   reply) with smtp_stream and smtp_judged (content). */
 #ifndef POSTERN_SMTP_STATE_H
 #define POSTERN_SMTP_STATE_H
 
@@ -181,10 +182,6 @@ void smtp_set_server_state(struct smtp_session *smtp,
 			   enum smtp_server_state state);
 /* Answer the client with one line, given without CRLF. */
 void smtp_answer(struct smtp_session *smtp, const char *line);
-/* Answer a command that is not carried out. While replies to earlier ones are
-   still to come nothing is said: the client is held, and the same command is
-   looked at again after them. */
-void smtp_refuse(struct smtp_session *smtp, const char *line);
 /* Begin to wait anew for whoever is awaited now. */
 void smtp_renew_timeout(struct smtp_session *smtp);
 /* As smtp_answer, and the session ends. */
@@ -197,10 +194,18 @@ void smtp_provider_lost(struct smtp_session *smtp, const char *why);
 /* Leave the client's bytes in the relay, and take them again. */
 void smtp_hold_client(struct smtp_session *smtp);
 void smtp_wake_client(struct smtp_session *smtp);
-/* DATA, now that all replies before it are there. */
-void smtp_proceed_data(struct smtp_session *smtp);
 /* Our name in greetings: the host's, if it is one. */
 const char *smtp_host_name(void);
+
+/* -- smtp_dialogue.c -- */
+/* Answer a command that is not carried out. While replies to earlier ones are
+   still to come nothing is said: the client is held, and the same command is
+   looked at again after them. */
+void smtp_refuse(struct smtp_session *smtp, const char *line);
+/* Take what the client said; return how many bytes are done with. */
+size_t smtp_bytes_from_client(struct smtp_session *smtp, struct span in);
+/* DATA, now that all replies before it are there. */
+void smtp_proceed_data(struct smtp_session *smtp);
 
 /* -- smtp_login.c -- */
 /* The credential is complete: find its provider and log in there. Ends in
@@ -223,15 +228,21 @@ void smtp_transaction_pass(struct smtp_session *smtp, const char *command,
 void smtp_transaction_reset(struct smtp_session *smtp);
 /* DATA; no other command is under way. */
 void smtp_transaction_data(struct smtp_session *smtp);
-/* Bytes after 354; return how many are done with. */
-size_t smtp_transaction_content(struct smtp_session *smtp, struct span in);
-/* CRLF.CRLF was seen. */
-void smtp_transaction_end_content(struct smtp_session *smtp);
 /* A reply after the login. */
 void smtp_transaction_reply(struct smtp_session *smtp);
 /* The connection to the provider ended while it was given a message. */
 void smtp_transaction_lost(struct smtp_session *smtp, const char *why);
 void smtp_transaction_finish(struct smtp_session *smtp);
+
+/* -- smtp_judged.c -- */
+/* Give leave to send the content. */
+void smtp_judged_begin(struct smtp_session *smtp);
+/* Bytes after 354; return how many are done with. */
+size_t smtp_judged_content(struct smtp_session *smtp, struct span in);
+/* CRLF.CRLF was seen. */
+void smtp_judged_end(struct smtp_session *smtp);
+/* The provider's 354 is there: send what it takes, now and later. */
+void smtp_judged_send(struct session *s);
 
 /* -- smtp_stream.c -- */
 /* May the content go through without being judged? */

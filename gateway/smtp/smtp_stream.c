@@ -130,7 +130,7 @@ void smtp_stream_refuse(struct smtp_session *smtp, struct span reply)
 static void end_stream(struct smtp_session *smtp)
 {
 	if (smtp->state == SMTP_REFUSED_CONTENT) {
-		smtp_transaction_end_content(smtp);
+		smtp_judged_end(smtp);
 		return;
 	}
 	metric_add(METRIC_TRANSACTIONS, 1);
