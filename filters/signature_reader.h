@@ -1,4 +1,5 @@
-/* signature_reader: shared by signature.c (lines into cells, labels, phones)
+/* signature_reader: shared by signature.c (block to signers), signature_cells.c
+   (lines into cells, labels, phones)
    and signature_text.c (what a cell without label is). */
 #ifndef POSTERN_FILTERS_SIGNATURE_READER_H
 #define POSTERN_FILTERS_SIGNATURE_READER_H
@@ -28,6 +29,14 @@ struct signature_reader {
 	struct signature_text after_name;
 	bool expects_title;
 };
+
+/* Read one line into the signer at hand. */
+void signature_read_line(struct signature_reader *r, struct span line);
+
+/* "Tel.: +49 ...": the label in front of a cell and what follows it. Return
+   false, with the outputs undefined, when there is none. */
+bool signature_read_label(struct span cell, const struct word **word_r,
+			  struct span *value_r);
 
 /* Read a cell that has no label, link or phone. */
 void signature_read_text(struct signature_reader *r, struct span cell);
