@@ -103,7 +103,13 @@ def record(connection, user, slowly=False):
     return normal(received, user)
 
 
+# RFC 9051 7.3.1: whether a server says so depends on what it happens to have
+# looked at since the folder was last opened.
+MARKED = re.compile(rb" ?\\\\(?:Un)?Marked")
+
+
 def normal(received, user):
+    received = MARKED.sub(b"", received)
     received = CAPABILITY.sub(b"[CAPABILITY]", received)
     received = TIMING.sub(b"", received)
     return received.replace(user.encode(), b"USER")

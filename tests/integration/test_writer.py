@@ -459,7 +459,7 @@ def test_json_is_an_object_a_line(exported):
     lines = postern(exported, "export", "--format", "json").splitlines()
     found = [json.loads(line) for line in lines]
     assert [one["name"] for one in found] == HOSTILE
-    assert found[0]["phones"] == [{"number": "+4989123456;ext=7",
+    assert found[0]["phones"] == [{"e164": "+4989123456", "ext": "7",
                                    "kind": "mobile"}]
     assert found[0]["messages"] == 1
     assert found[0]["first_seen"] == "2023-11-14T22:13:20Z"
