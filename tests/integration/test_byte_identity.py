@@ -105,7 +105,7 @@ def record(connection, user, slowly=False):
 
 # RFC 9051 7.3.1: whether a server says so depends on what it happens to have
 # looked at since the folder was last opened.
-MARKED = re.compile(rb" ?\\\\(?:Un)?Marked")
+MARKED = re.compile(rb" ?\\(?:Un)?Marked")
 
 
 def normal(received, user):
