@@ -98,7 +98,10 @@ static void add_publisher(const struct publisher_stats *stats,
 	sum->values[METRIC_RECORDS_JOURNALED] += stats->journaled;
 	sum->values[METRIC_RECORDS_REPLAYED] += stats->replayed;
 	sum->values[METRIC_RECORDS_DROPPED] += stats->dropped + stats->refused;
-	sum->values[METRIC_JOURNAL_BYTES] += stats->journal_bytes;
+	/* Each publisher tells the size of the one directory all share. */
+	if (stats->journal_bytes > sum->values[METRIC_JOURNAL_BYTES]) {
+		sum->values[METRIC_JOURNAL_BYTES] = stats->journal_bytes;
+	}
 	sum->values[METRIC_REDIS_CONNECTED] += stats->connected ? 1 : 0;
 }
 

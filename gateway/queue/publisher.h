@@ -52,6 +52,7 @@ struct publisher_stats {
 	/* Connections that came up. */
 	uint64_t connections;
 	uint64_t in_flight;
+	/* Of the directory, which all workers share. */
 	uint64_t journal_bytes;
 	bool connected;
 };
