@@ -1,22 +1,18 @@
-/* consumer: XREADGROUP, XAUTOCLAIM, XACK and XDEL.
+/* consumer: XREADGROUP and XAUTOCLAIM, from connecting to a batch.
 
    Three stages, in this order after every connect: history (our own pending
    entries, from id 0), claim (entries of consumers that are gone), new. An
    entry that XAUTOCLAIM or history finds without content was deleted while
    pending: somebody trimmed the stream, and it is lost. That is an alarm. */
-#include "writer/consumer.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <hiredis/hiredis.h>
-
 #include "lib/log.h"
 #include "lib/xalloc.h"
-#include "queue/redis_address.h"
+#include "writer/consumer_internal.h"
 
 #define CONNECT_TIMEOUT_S 3
 /* More than wait_ms, which Redis spends waiting with us. */
@@ -24,33 +20,6 @@
 #define WAIT_MAX_MS	  2000
 
 #define NUMBER_SIZE 24
-
-enum consumer_stage {
-	CONSUMER_HISTORY,
-	CONSUMER_CLAIM,
-	CONSUMER_NEW,
-};
-
-struct partition {
-	char key[REDIS_KEY_SIZE];
-	char dead_key[REDIS_KEY_SIZE];
-	/* Where history goes on; after the last entry of it, done. */
-	char history_id[48];
-	/* Where the claim scan goes on. */
-	char claim_id[48];
-};
-
-struct consumer {
-	struct consumer_settings settings;
-	char *name;
-	struct redis_address address;
-	struct partition *partitions;
-	redisContext *redis;
-	enum consumer_stage stage;
-	/* The partition that history or claim is at. */
-	unsigned int at;
-	int64_t next_claim_ms;
-};
 
 static int64_t now_ms(void)
 {
@@ -62,39 +31,6 @@ static int64_t now_ms(void)
 
 /* --- commands ---------------------------------------------------------- */
 
-/* A command is a list of words; both arrays grow together. */
-struct words {
-	const char **texts;
-	size_t *sizes;
-	size_t count;
-	size_t size;
-};
-
-static void add_span(struct words *words, struct span word)
-{
-	if (words->count == words->size) {
-		words->size = words->size == 0 ? 32 : words->size * 2;
-		words->texts = xreallocarray(words->texts, words->size,
-					     sizeof(*words->texts));
-		words->sizes = xreallocarray(words->sizes, words->size,
-					     sizeof(*words->sizes));
-	}
-	words->texts[words->count] = word.ptr == NULL ? "" : word.ptr;
-	words->sizes[words->count++] = word.len;
-}
-
-static void add_word(struct words *words, const char *word)
-{
-	add_span(words, span_str(word));
-}
-
-static void finish_words(struct words *words)
-{
-	free(words->texts);
-	free(words->sizes);
-	*words = (struct words){ 0 };
-}
-
 void consumer_disconnect(struct consumer *consumer)
 {
 	if (consumer->redis != NULL) {
@@ -103,32 +39,13 @@ void consumer_disconnect(struct consumer *consumer)
 	consumer->redis = NULL;
 }
 
-/* A command that got no answer, or one we cannot go on with: close, so that
-   no later answer is taken for this one's. */
-static int fail(struct consumer *consumer, redisReply *reply,
-		struct error *err_r)
-{
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
-		error_set(err_r, "redis: %s", reply->str);
-	} else if (reply != NULL) {
-		error_set(err_r, "redis: an answer of another form");
-	} else {
-		error_set(err_r, "redis: %s",
-			  consumer->redis->err != 0 ? consumer->redis->errstr
-						    : "no answer");
-	}
-	freeReplyObject(reply);
-	consumer_disconnect(consumer);
-	return -1;
-}
-
 /* Run the command and free its words. The reply, whatever it says, or NULL. */
 static redisReply *run(struct consumer *consumer, struct words *words)
 {
 	redisReply *reply = redisCommandArgv(consumer->redis, (int)words->count,
 					     words->texts, words->sizes);
 
-	finish_words(words);
+	words_finish(words);
 	return reply;
 }
 
@@ -154,7 +71,7 @@ static int ensure_group(struct consumer *consumer, const char *key,
 
 	if (reply == NULL || (reply->type == REDIS_REPLY_ERROR &&
 			      strncmp(reply->str, "BUSYGROUP", 9) != 0)) {
-		return fail(consumer, reply, err_r);
+		return consumer_fail(consumer, reply, err_r);
 	}
 	freeReplyObject(reply);
 	return 0;
@@ -234,12 +151,6 @@ void consumer_destroy(struct consumer **consumer)
 
 /* --- replies to entries ------------------------------------------------ */
 
-static bool is_array(const redisReply *reply, size_t least)
-{
-	return reply != NULL && reply->type == REDIS_REPLY_ARRAY &&
-	       reply->elements >= least;
-}
-
 static bool is_text(const redisReply *reply)
 {
 	return reply != NULL && reply->type == REDIS_REPLY_STRING;
@@ -251,7 +162,7 @@ static void add_entry(struct consumer_batch *batch, unsigned int partition,
 	struct consumer_entry *entry;
 	const redisReply *fields;
 
-	if (!is_array(reply, 2) || !is_text(reply->element[0])) {
+	if (!reply_is_array(reply, 2) || !is_text(reply->element[0])) {
 		return;
 	}
 	entry = &batch->entries[batch->count++];
@@ -261,7 +172,7 @@ static void add_entry(struct consumer_batch *batch, unsigned int partition,
 	};
 	snprintf(entry->id, sizeof(entry->id), "%s", reply->element[0]->str);
 	fields = reply->element[1];
-	if (!is_array(fields, 1)) {
+	if (!reply_is_array(fields, 1)) {
 		log_error("alarm=lost-entry partition=%u entry=%s was deleted "
 			  "before it was filed: is the stream trimmed?",
 			  partition, entry->id);
@@ -284,7 +195,7 @@ static void add_entry(struct consumer_batch *batch, unsigned int partition,
 static void add_entries(struct consumer_batch *batch, unsigned int partition,
 			const redisReply *list)
 {
-	if (!is_array(list, 1)) {
+	if (!reply_is_array(list, 1)) {
 		return;
 	}
 	batch->entries =
@@ -320,13 +231,13 @@ static int ask_deliveries(struct consumer *consumer,
 			     batch->entries[0].id,
 			     batch->entries[batch->count - 1].id,
 			     (unsigned int)batch->count, consumer->name);
-	if (!is_array(reply, 0)) {
-		return fail(consumer, reply, err_r);
+	if (!reply_is_array(reply, 0)) {
+		return consumer_fail(consumer, reply, err_r);
 	}
 	for (size_t i = 0; i < reply->elements; i++) {
 		const redisReply *row = reply->element[i];
 
-		if (!is_array(row, 4) || !is_text(row->element[0])) {
+		if (!reply_is_array(row, 4) || !is_text(row->element[0])) {
 			continue;
 		}
 		while (at < batch->count && strcmp(batch->entries[at].id,
@@ -357,22 +268,22 @@ static redisReply *read_group(struct consumer *consumer,
 		one == NULL ? consumer->settings.partitions : first + 1;
 
 	snprintf(count, sizeof(count), "%d", CONSUMER_READ_MAX);
-	add_word(&words, "XREADGROUP");
-	add_word(&words, "GROUP");
-	add_word(&words, CONSUMER_GROUP);
-	add_word(&words, consumer->name);
-	add_word(&words, "COUNT");
-	add_word(&words, count);
+	words_add(&words, "XREADGROUP");
+	words_add(&words, "GROUP");
+	words_add(&words, CONSUMER_GROUP);
+	words_add(&words, consumer->name);
+	words_add(&words, "COUNT");
+	words_add(&words, count);
 	if (wait_ms != NULL) {
-		add_word(&words, "BLOCK");
-		add_word(&words, wait_ms);
+		words_add(&words, "BLOCK");
+		words_add(&words, wait_ms);
 	}
-	add_word(&words, "STREAMS");
+	words_add(&words, "STREAMS");
 	for (unsigned int i = first; i < end; i++) {
-		add_word(&words, consumer->partitions[i].key);
+		words_add(&words, consumer->partitions[i].key);
 	}
 	for (unsigned int i = first; i < end; i++) {
-		add_word(&words, one == NULL ? ">" : one->history_id);
+		words_add(&words, one == NULL ? ">" : one->history_id);
 	}
 	return run(consumer, &words);
 }
@@ -398,15 +309,15 @@ static int add_streams(struct consumer *consumer, redisReply *reply,
 		freeReplyObject(reply);
 		return 0;
 	}
-	if (!is_array(reply, 0)) {
-		return fail(consumer, reply, err_r);
+	if (!reply_is_array(reply, 0)) {
+		return consumer_fail(consumer, reply, err_r);
 	}
 	batch->reply = reply;
 	for (size_t i = 0; i < reply->elements; i++) {
 		const redisReply *stream = reply->element[i];
 		unsigned int partition;
 
-		if (!is_array(stream, 2)) {
+		if (!reply_is_array(stream, 2)) {
 			continue;
 		}
 		partition = find_partition(consumer, stream->element[0]);
@@ -446,7 +357,7 @@ static int read_history(struct consumer *consumer, struct consumer_batch *batch,
    from the stream. Redis forgets them with this answer. */
 static void report_lost(unsigned int partition, const redisReply *ids)
 {
-	for (size_t i = 0; is_array(ids, 1) && i < ids->elements; i++) {
+	for (size_t i = 0; reply_is_array(ids, 1) && i < ids->elements; i++) {
 		log_error("alarm=lost-entry partition=%u entry=%s was deleted "
 			  "before it was filed: is the stream trimmed?",
 			  partition,
@@ -465,8 +376,8 @@ static int claim_some(struct consumer *consumer, struct consumer_batch *batch,
 		consumer->settings.claim_idle_ms, partition->claim_id,
 		CONSUMER_READ_MAX);
 
-	if (!is_array(reply, 3) || !is_text(reply->element[0])) {
-		return fail(consumer, reply, err_r);
+	if (!reply_is_array(reply, 3) || !is_text(reply->element[0])) {
+		return consumer_fail(consumer, reply, err_r);
 	}
 	batch->reply = reply;
 	report_lost(consumer->at, reply->element[2]);
@@ -548,173 +459,4 @@ int consumer_read(struct consumer *consumer, struct consumer_batch *batch_r,
 		return 0;
 	}
 	return 1;
-}
-
-/* --- finishing --------------------------------------------------------- */
-
-/* XACK and XDEL in one step: deleted and pending would read as lost, done
-   and still there would stay for ever. */
-static int append_finish(struct consumer *consumer,
-			 const struct partition *partition,
-			 const char *const *ids, size_t count)
-{
-	struct words ack = { 0 };
-	struct words del = { 0 };
-	int status;
-
-	add_word(&ack, "XACK");
-	add_word(&ack, partition->key);
-	add_word(&ack, CONSUMER_GROUP);
-	add_word(&del, "XDEL");
-	add_word(&del, partition->key);
-	for (size_t i = 0; i < count; i++) {
-		add_word(&ack, ids[i]);
-		add_word(&del, ids[i]);
-	}
-	status = redisAppendCommandArgv(consumer->redis, (int)ack.count,
-					ack.texts, ack.sizes) == REDIS_OK &&
-				 redisAppendCommandArgv(
-					 consumer->redis, (int)del.count,
-					 del.texts, del.sizes) == REDIS_OK
-			 ? 0
-			 : -1;
-	finish_words(&ack);
-	finish_words(&del);
-	return status;
-}
-
-/* EXEC answers with every command's own answer. */
-static bool all_done(const redisReply *answers, size_t commands)
-{
-	if (!is_array(answers, commands)) {
-		return false;
-	}
-	for (size_t i = 0; i < answers->elements; i++) {
-		if (answers->element[i]->type == REDIS_REPLY_ERROR) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Read the answers of MULTI, some commands and EXEC. */
-static int await_exec(struct consumer *consumer, size_t commands,
-		      struct error *err_r)
-{
-	for (size_t i = 0; i < commands + 2; i++) {
-		void *reply = NULL;
-		const redisReply *answer;
-
-		if (redisGetReply(consumer->redis, &reply) != REDIS_OK) {
-			return fail(consumer, NULL, err_r);
-		}
-		answer = reply;
-		if (answer->type == REDIS_REPLY_ERROR ||
-		    (i == commands + 1 && !all_done(answer, commands))) {
-			return fail(consumer, reply, err_r);
-		}
-		freeReplyObject(reply);
-	}
-	return 0;
-}
-
-static int finish_partition(struct consumer *consumer, unsigned int partition,
-			    const char *const *ids, size_t count,
-			    struct error *err_r)
-{
-	if (redisAppendCommand(consumer->redis, "MULTI") != REDIS_OK ||
-	    append_finish(consumer, &consumer->partitions[partition], ids,
-			  count) < 0 ||
-	    redisAppendCommand(consumer->redis, "EXEC") != REDIS_OK) {
-		return fail(consumer, NULL, err_r);
-	}
-	return await_exec(consumer, 2, err_r);
-}
-
-int consumer_finish(struct consumer *consumer,
-		    const struct consumer_batch *batch, struct error *err_r)
-{
-	const char **ids = xcalloc(batch->count + 1, sizeof(*ids));
-	int status = 0;
-
-	for (unsigned int p = 0;
-	     p < consumer->settings.partitions && status == 0; p++) {
-		size_t count = 0;
-
-		for (size_t i = 0; i < batch->count; i++) {
-			if (batch->entries[i].is_done &&
-			    batch->entries[i].partition == p) {
-				ids[count++] = batch->entries[i].id;
-			}
-		}
-		if (count > 0) {
-			status = finish_partition(consumer, p, ids, count,
-						  err_r);
-		}
-	}
-	free(ids);
-	return status;
-}
-
-int consumer_bury(struct consumer *consumer, const struct consumer_entry *entry,
-		  const char *reason, struct error *err_r)
-{
-	const struct partition *partition =
-		&consumer->partitions[entry->partition];
-	const char *id = entry->id;
-	struct words words = { 0 };
-	int status;
-
-	add_word(&words, "XADD");
-	add_word(&words, partition->dead_key);
-	add_word(&words, "*");
-	add_word(&words, "v");
-	add_span(&words, entry->fields.version);
-	add_word(&words, "org");
-	add_span(&words, entry->fields.organization_id);
-	add_word(&words, "event");
-	add_span(&words, entry->fields.event);
-	add_word(&words, "key");
-	add_span(&words, entry->fields.key_id);
-	add_word(&words, "payload");
-	add_span(&words, entry->fields.payload);
-	add_word(&words, "entry");
-	add_word(&words, entry->id);
-	add_word(&words, "reason");
-	add_word(&words, reason);
-	status =
-		redisAppendCommand(consumer->redis, "MULTI") == REDIS_OK &&
-				redisAppendCommandArgv(
-					consumer->redis, (int)words.count,
-					words.texts, words.sizes) == REDIS_OK &&
-				append_finish(consumer, partition, &id, 1) ==
-					0 &&
-				redisAppendCommand(consumer->redis, "EXEC") ==
-					REDIS_OK
-			? 0
-			: -1;
-	finish_words(&words);
-	if (status < 0) {
-		return fail(consumer, NULL, err_r);
-	}
-	return await_exec(consumer, 3, err_r);
-}
-
-int consumer_count_pending(struct consumer *consumer, uint64_t *count_r,
-			   struct error *err_r)
-{
-	*count_r = 0;
-	for (unsigned int i = 0; i < consumer->settings.partitions; i++) {
-		redisReply *reply = redisCommand(
-			consumer->redis, "XPENDING %s %s",
-			consumer->partitions[i].key, CONSUMER_GROUP);
-
-		if (!is_array(reply, 1) ||
-		    reply->element[0]->type != REDIS_REPLY_INTEGER) {
-			return fail(consumer, reply, err_r);
-		}
-		*count_r += (uint64_t)reply->element[0]->integer;
-		freeReplyObject(reply);
-	}
-	return 0;
 }

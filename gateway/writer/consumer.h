@@ -1,6 +1,6 @@
 /* consumer: the writer's side of the Redis streams: what is next, what is
-   done, what nobody can file. The writer's only hiredis file; blocking, with
-   a timeout on every command. Knows nothing of what a record says. */
+   done, what nobody can file. The writer's only hiredis part; blocking,
+   with a timeout on every command. Knows nothing of what a record says. */
 #ifndef POSTERN_WRITER_CONSUMER_H
 #define POSTERN_WRITER_CONSUMER_H
 
