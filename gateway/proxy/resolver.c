@@ -68,6 +68,22 @@ struct resolver *resolver_create(struct event_base *base)
 	return resolver;
 }
 
+struct resolver *resolver_create_with(struct event_base *base,
+				      const char *name_server,
+				      const char *hosts_file)
+{
+	struct resolver *resolver = xcalloc(1, sizeof(*resolver));
+
+	resolver->dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (resolver->dns == NULL ||
+	    evdns_base_nameserver_ip_add(resolver->dns, name_server) != 0) {
+		resolver_destroy(&resolver);
+		return NULL;
+	}
+	evdns_base_load_hosts(resolver->dns, hosts_file);
+	return resolver;
+}
+
 static void memory_free(struct memory *memory)
 {
 	free(memory->host);
@@ -81,7 +97,9 @@ void resolver_destroy(struct resolver **resolver)
 	if (*resolver == NULL) {
 		return;
 	}
-	evdns_base_free((*resolver)->dns, 0);
+	if ((*resolver)->dns != NULL) {
+		evdns_base_free((*resolver)->dns, 0);
+	}
 	for (struct memory *m = (*resolver)->memories; m != NULL; m = next) {
 		next = m->next;
 		memory_free(m);

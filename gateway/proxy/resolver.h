@@ -31,6 +31,11 @@ struct addresses {
 /* NULL only for want of memory: without name servers it still reads
    /etc/hosts and numbers. */
 struct resolver *resolver_create(struct event_base *base);
+/* Instead of the system's: one name server ("127.0.0.1:5353") and one file of
+   hosts. NULL when the name server is none. */
+struct resolver *resolver_create_with(struct event_base *base,
+				      const char *name_server,
+				      const char *hosts_file);
 void resolver_destroy(struct resolver **resolver);
 
 /* Called once, maybe from inside resolver_find: the addresses, IPv6 and IPv4
