@@ -133,21 +133,22 @@ static unsigned int domain_country(struct span email)
 	return span_ieq(tld, SPAN("uk")) ? ISO('G', 'B') : country_of(tld);
 }
 
-/* Address, other numbers with +, the sender's domain, the company's legal
-   form, the organization: the first that does not contradict the form of the
-   postal code. None: "" (we do not guess). */
+/* Address, other numbers with +, the sender's domain, the street's language,
+   the company's legal form, the organization: the first that does not
+   contradict the form of the postal code. None: "" (we do not guess). */
 static void find_region(const struct signature *s,
 			const struct contact *contact,
 			const struct fill_source *from, char region_r[3])
 {
-	unsigned int candidates[5];
+	unsigned int candidates[6];
 	unsigned int found = 0;
 
 	candidates[0] = s->country;
 	candidates[1] = plus_country(s);
 	candidates[2] = domain_country(span_str(contact->email));
-	candidates[3] = s->company_country;
-	candidates[4] = country_of(from->region);
+	candidates[3] = s->street_country;
+	candidates[4] = s->company_country;
+	candidates[5] = country_of(from->region);
 	for (size_t i = 0; i < N_ELEMENTS(candidates) && found == 0; i++) {
 		if (candidates[i] != 0 &&
 		    (i == 0 || may_be(s, candidates[i]))) {

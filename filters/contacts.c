@@ -304,7 +304,9 @@ static struct span signer_of(const struct gathering *g,
 		bool is_owners = name.len > 0 && owner->email.len > 0 &&
 				 person_name_same(name, owner->name);
 
-		return is_owners ? owner->email : shown;
+		return is_owners && find_contact(g, shown) == NULL
+			       ? owner->email
+			       : shown;
 	}
 	if (shows_own && !is_owner_name(owner, name)) {
 		return SPAN("");

@@ -269,9 +269,8 @@ void postal_address_read(struct span text, struct address_evidence *out)
 	    (out->parts & (ADDRESS_CITY | ADDRESS_STREET)) != 0) {
 		out->country = city;
 	}
-	if (out->country == 0 && (out->parts & ADDRESS_STREET) != 0 &&
-	    street != 0) {
-		out->country = street;
+	if ((out->parts & ADDRESS_STREET) != 0) {
+		out->street_country = street;
 	}
 	if (out->country == 0 && city != 0) {
 		out->country = city;

@@ -20,6 +20,9 @@ struct address_evidence {
 	unsigned int parts;
 	/* Named or implied by the form of the postal code: ISO() values. */
 	unsigned int country;
+	/* The street's words are of one country's language, which others may
+	   share: a hint, or 0. */
+	unsigned int street_country;
 	/* Where the form fits several: "DE FR IT"; else NULL. */
 	const char *may_be;
 };

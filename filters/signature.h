@@ -42,6 +42,8 @@ struct signature {
 	/* Country the address names (ISO()), or 0 and those it may be in. */
 	unsigned int country;
 	const char *may_be;
+	/* Country the street's language hints at, or 0. */
+	unsigned int street_country;
 	/* Country the company's legal form speaks for, or 0. */
 	unsigned int company_country;
 	bool is_marked;

@@ -235,6 +235,7 @@ static size_t count_kind(const struct window *w, size_t from, size_t to,
 static bool is_name_line(const struct window *w, size_t i)
 {
 	struct span text = span_trim(w->lines[i].text);
+	struct folded f;
 
 	if (w->kinds[i] != LINE_OTHER || w->name.len == 0) {
 		return false;
@@ -247,6 +248,11 @@ static bool is_name_line(const struct window *w, size_t i)
 	text = span_trim(text);
 	while (text.len > 0 && text.ptr[0] == '*') {
 		text = span_from(text, 1);
+	}
+	chars_fold(text, &f);
+	if (words_find(&f, WORD_TITLE, NULL, NULL, NULL) &&
+	    person_name_shared(text, w->name) < count_words(text)) {
+		return false;
 	}
 	return text.len > 0 && text.len < 60 && count_words(text) <= 5 &&
 	       person_name_same(text, w->name) && starts_with_capital(text);

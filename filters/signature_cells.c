@@ -258,6 +258,37 @@ static void add_phone(struct signature_reader *r,
 	}
 }
 
+/* Written as people write numbers: in groups, or with the trunk's zero. */
+static bool is_grouped(const struct phone_candidate *c)
+{
+	for (size_t i = 0; i < c->raw.len; i++) {
+		if (strchr(" -./()", c->raw.ptr[i]) != NULL) {
+			return true;
+		}
+	}
+	return c->digits[0] == '0' || (unsigned char)c->raw.ptr[0] >= 0x80;
+}
+
+/* "Works AG, Long Street 5, 58091 Hagen, Phone +49...": what stands before
+   the number and its label. */
+static struct span text_before_label(struct span cell)
+{
+	struct phone_candidate c;
+	struct span left = span_first(cell, first_number(cell));
+	size_t from = 0;
+
+	if (!phone_scan(cell, &from, &c)) {
+		return signature_tidy(left);
+	}
+	for (size_t i = c.start; i > 0; i--) {
+		if (cell.ptr[i - 1] == ',' &&
+		    last_label(span_of(cell.ptr + i, c.start - i)) != NULL) {
+			return signature_tidy(span_first(cell, i - 1));
+		}
+	}
+	return signature_tidy(left);
+}
+
 /* Read all numbers of a cell. label is what stood before the cell, or NULL.
    Return how many were taken; *begin_r is where the first one or its label
    began. */
@@ -291,7 +322,7 @@ static size_t read_phones(struct signature_reader *r, struct span cell,
 		if (own == NULL &&
 		    !(c.digits[0] == '+' && letters < 20 &&
 		      count_digits(&c) >= 7) &&
-		    !(bare && count_digits(&c) >= 7)) {
+		    !(bare && count_digits(&c) >= 7 && is_grouped(&c))) {
 			continue;
 		}
 		add_phone(r, &c, own == NULL ? WORD_PHONE_PLAIN : own->value);
@@ -446,8 +477,7 @@ static void read_cell(struct signature_reader *r, struct span cell)
 	    span_find(cell, '+') >= 0) {
 		if (read_phones(r, cell, NULL) > 0) {
 			signature_end_address(r);
-			size_t n = first_number(cell);
-			struct span left = signature_tidy(span_first(cell, n));
+			struct span left = text_before_label(cell);
 
 			if (left.len > 6 && span_find(left, ' ') > 0 &&
 			    last_label(left) == NULL) {

@@ -8,6 +8,17 @@
 /* Longer texts are mottos. */
 #define TEXT_MAX 140
 
+static size_t count_words(struct span s)
+{
+	struct span word;
+	size_t n = 0;
+
+	while (span_next_word(&s, " ", &word)) {
+		n++;
+	}
+	return n;
+}
+
 /* Letters and digits only, accents gone, "ue" as "u". */
 static size_t squeeze(struct span text, char *out, size_t size)
 {
@@ -147,6 +158,9 @@ static void note_country(struct signature *s, const struct address_evidence *a)
 	if (a->country != 0 &&
 	    (s->country == 0 || (a->parts & ADDRESS_COUNTRY) != 0)) {
 		s->country = a->country;
+	}
+	if (s->street_country == 0) {
+		s->street_country = a->street_country;
 	}
 	if (s->may_be == NULL) {
 		s->may_be = a->may_be;
@@ -350,8 +364,11 @@ static bool read_title_and_company(struct signature_reader *r, struct span text)
 		left = span_trim(span_first(text, (size_t)comma));
 		right = span_trim(span_from(text, (size_t)comma + 1));
 		chars_fold(left, &f);
-		if (right.len > 0 && has_class(&f, WORD_TITLE) &&
-		    legal_form(left, &f) == NULL && is_company(r, right)) {
+		if (right.len > 0 && legal_form(left, &f) == NULL &&
+		    !signature_matches_domain(left, r->email) &&
+		    ((has_class(&f, WORD_TITLE) && is_company(r, right)) ||
+		     (count_words(left) <= 3 &&
+		      signature_matches_domain(right, r->email)))) {
 			set_title(r, left);
 			signature_read_text(r, right);
 			return true;
@@ -373,17 +390,6 @@ static bool read_title_and_company(struct signature_reader *r, struct span text)
 		}
 	}
 	return false;
-}
-
-static size_t count_words(struct span s)
-{
-	struct span word;
-	size_t n = 0;
-
-	while (span_next_word(&s, " ", &word)) {
-		n++;
-	}
-	return n;
 }
 
 /* A first name alone: letters only, and not "Thea and Linh". */
@@ -463,7 +469,9 @@ static bool read_name(struct signature_reader *r, struct span text)
 	/* All of the known name: then "Hall" is no hall, "Baker" no baker. */
 	is_whole = count_words(name) <= 4 && span_find(name, ':') < 0 &&
 		   legal_form(name, &f) == NULL &&
-		   person_name_shared(name, r->name) >= 2;
+		   person_name_shared(name, r->name) >= 2 &&
+		   (!has_class(&f, WORD_TITLE) ||
+		    person_name_shared(name, r->name) == count_words(name));
 	if (s->name.text.len > 0) {
 		/* Said twice: "Eleanor", then "Eleanor Whitcombe". The name
 		   is no company, though the domain be called after it. */
@@ -546,6 +554,17 @@ static void read_other(struct signature_reader *r, struct span text,
 	}
 }
 
+static bool is_place_below(const struct signature_reader *r, struct span cell)
+{
+	struct address_evidence a;
+
+	if (r->now->company.text.len == 0) {
+		return false;
+	}
+	postal_address_read(cell, &a);
+	return (a.parts & ADDRESS_CITY) != 0;
+}
+
 void signature_read_text(struct signature_reader *r, struct span cell)
 {
 	const struct word *form;
@@ -559,7 +578,9 @@ void signature_read_text(struct signature_reader *r, struct span cell)
 		return;
 	}
 	form = legal_form(cell, &f);
-	if (form == NULL && signature_read_address(r, cell, false)) {
+	/* "Co. Cork": below the company a legal form may be a county. */
+	if ((form == NULL || is_place_below(r, cell)) &&
+	    signature_read_address(r, cell, false)) {
 		r->cells++;
 		return;
 	}

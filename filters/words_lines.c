@@ -201,6 +201,7 @@ static const struct word lines[] = {
 	PHONE("mobiili", PHONE_MOBILE),
 	PHONE("handy", PHONE_MOBILE),
 	PHONE("natel", PHONE_MOBILE),
+	PHONE("n", PHONE_MOBILE),
 	PHONE("cell", PHONE_MOBILE),
 	PHONE("cell phone", PHONE_MOBILE),
 	PHONE("cellphone", PHONE_MOBILE),
