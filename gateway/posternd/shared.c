@@ -40,7 +40,8 @@ void shared_create(struct shared *shared_r, size_t worker_count)
 		.publishers =
 			map(worker_count * sizeof(struct publisher_stats)),
 		.lost = xcalloc(worker_count, sizeof(uint64_t)),
-		.limits = limits_create(LIMITS_ENTRIES),
+		.limits = limits_create(LIMITS_ENTRIES,
+					(unsigned int)worker_count),
 		.tickets = map(sizeof(struct shared_tickets)),
 		.rotated = time(NULL),
 	};

@@ -24,7 +24,7 @@ struct entry {
 	uint64_t window_start_s;
 	uint32_t failures;
 	/* Connections, by the worker that has them. */
-	uint32_t connections[LIMITS_WORKERS_MAX];
+	uint32_t connections[];
 };
 
 struct limits {
@@ -33,16 +33,34 @@ struct limits {
 	uint64_t clock;
 	/* Chosen at start: nobody outside can aim at a bucket. */
 	unsigned char key[KEY_SIZE];
-	struct entry entries[];
+	unsigned int workers;
+	/* Of one entry: a page must serve many accounts, or each idle session
+	   would cost one. */
+	size_t entry_size;
+	/* Entries, entry_size apart. */
+	_Alignas(uint64_t) unsigned char entries[];
 };
 
-static size_t table_size(size_t buckets)
+static size_t entry_size(unsigned int workers)
 {
-	return sizeof(struct limits) +
-	       buckets * BUCKET_SIZE * sizeof(struct entry);
+	size_t size = sizeof(struct entry) + workers * sizeof(uint32_t);
+
+	return (size + 7) / 8 * 8;
 }
 
-struct limits *limits_create(size_t entries)
+static size_t table_size(size_t buckets, unsigned int workers)
+{
+	return sizeof(struct limits) +
+	       buckets * BUCKET_SIZE * entry_size(workers);
+}
+
+static struct entry *entry_at(struct limits *limits, size_t i)
+{
+	return (struct entry *)(void *)(limits->entries +
+					i * limits->entry_size);
+}
+
+struct limits *limits_create(size_t entries, unsigned int workers)
 {
 	pthread_mutexattr_t attributes;
 	struct limits *limits;
@@ -52,8 +70,9 @@ struct limits *limits_create(size_t entries)
 		buckets *= 2;
 	}
 	/* Pages are only there once they are written to. */
-	limits = mmap(NULL, table_size(buckets), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	limits =
+		mmap(NULL, table_size(buckets, workers), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (limits == MAP_FAILED) {
 		fprintf(stderr, "postern: no memory for the table of limits\n");
 		abort();
@@ -64,6 +83,8 @@ struct limits *limits_create(size_t entries)
 	pthread_mutex_init(&limits->lock, &attributes);
 	pthread_mutexattr_destroy(&attributes);
 	limits->buckets = buckets;
+	limits->workers = workers;
+	limits->entry_size = entry_size(workers);
 	hash_random(limits->key, sizeof(limits->key));
 	return limits;
 }
@@ -71,7 +92,8 @@ struct limits *limits_create(size_t entries)
 void limits_destroy(struct limits **limits)
 {
 	if (*limits != NULL) {
-		munmap(*limits, table_size((*limits)->buckets));
+		munmap(*limits,
+		       table_size((*limits)->buckets, (*limits)->workers));
 		*limits = NULL;
 	}
 }
@@ -104,29 +126,33 @@ static uint64_t id_of(const struct limits *limits, enum limits_kind kind,
 	return id == 0 ? 1 : id;
 }
 
-static uint64_t connections(const struct entry *entry)
+static uint64_t connections(const struct limits *limits,
+			    const struct entry *entry)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < LIMITS_WORKERS_MAX; i++) {
+	for (size_t i = 0; i < limits->workers; i++) {
 		sum += entry->connections[i];
 	}
 	return sum;
 }
 
-static struct entry *bucket_of(struct limits *limits, uint64_t id)
+/* Position of the first entry of the bucket of id. */
+static size_t bucket_of(const struct limits *limits, uint64_t id)
 {
-	return &limits->entries[id % limits->buckets * BUCKET_SIZE];
+	return id % limits->buckets * BUCKET_SIZE;
 }
 
 static struct entry *find(struct limits *limits, uint64_t id)
 {
-	struct entry *bucket = bucket_of(limits, id);
+	size_t bucket = bucket_of(limits, id);
 
 	for (size_t i = 0; i < BUCKET_SIZE; i++) {
-		if (bucket[i].id == id) {
-			bucket[i].used = ++limits->clock;
-			return &bucket[i];
+		struct entry *entry = entry_at(limits, bucket + i);
+
+		if (entry->id == id) {
+			entry->used = ++limits->clock;
+			return entry;
 		}
 	}
 	return NULL;
@@ -137,19 +163,23 @@ static struct entry *find(struct limits *limits, uint64_t id)
 static struct entry *find_or_add(struct limits *limits, uint64_t id)
 {
 	struct entry *entry = find(limits, id);
-	struct entry *bucket = bucket_of(limits, id);
+	size_t bucket = bucket_of(limits, id);
 
 	if (entry != NULL) {
 		return entry;
 	}
 	for (size_t i = 0; i < BUCKET_SIZE; i++) {
-		if ((entry == NULL || bucket[i].used < entry->used) &&
-		    connections(&bucket[i]) == 0) {
-			entry = &bucket[i];
+		struct entry *other = entry_at(limits, bucket + i);
+
+		if ((entry == NULL || other->used < entry->used) &&
+		    connections(limits, other) == 0) {
+			entry = other;
 		}
 	}
 	if (entry != NULL) {
-		*entry = (struct entry){ .id = id, .used = ++limits->clock };
+		memset(entry, 0, limits->entry_size);
+		entry->id = id;
+		entry->used = ++limits->clock;
 	}
 	return entry;
 }
@@ -158,9 +188,10 @@ void limits_forget_worker(struct limits *limits, unsigned int worker)
 {
 	lock(limits);
 	for (size_t i = 0; i < limits->buckets * BUCKET_SIZE; i++) {
-		if (limits->entries[i].id != 0) {
-			limits->entries[i]
-				.connections[worker % LIMITS_WORKERS_MAX] = 0;
+		struct entry *entry = entry_at(limits, i);
+
+		if (entry->id != 0) {
+			entry->connections[worker % limits->workers] = 0;
 		}
 	}
 	unlock(limits);
@@ -177,8 +208,8 @@ bool limits_acquire(struct limits *limits, unsigned int worker,
 	entry = find_or_add(limits, id);
 	/* A full bucket counts nothing: mail goes on. */
 	if (entry != NULL) {
-		allowed = connections(entry) < max;
-		entry->connections[worker % LIMITS_WORKERS_MAX] += allowed;
+		allowed = connections(limits, entry) < max;
+		entry->connections[worker % limits->workers] += allowed;
 	}
 	unlock(limits);
 	return allowed;
@@ -192,9 +223,8 @@ void limits_release(struct limits *limits, unsigned int worker,
 
 	lock(limits);
 	entry = find(limits, id);
-	if (entry != NULL &&
-	    entry->connections[worker % LIMITS_WORKERS_MAX] > 0) {
-		entry->connections[worker % LIMITS_WORKERS_MAX]--;
+	if (entry != NULL && entry->connections[worker % limits->workers] > 0) {
+		entry->connections[worker % limits->workers]--;
 	}
 	unlock(limits);
 }

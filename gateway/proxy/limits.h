@@ -7,13 +7,12 @@
 
 #include "lib/span.h"
 
-#define LIMITS_WORKERS_MAX 64
-
 struct limits;
 
-/* Make the table, before fork: entries is rounded up to a power of two.
-   Never NULL; a machine that has no memory for it ends the program. */
-struct limits *limits_create(size_t entries);
+/* Make the table, before fork: entries is rounded up to a power of two, and
+   workers (at least 1) will count in it, from 0 on. Never NULL; a machine that
+   has no memory for it ends the program. */
+struct limits *limits_create(size_t entries, unsigned int workers);
 void limits_destroy(struct limits **limits);
 
 /* A worker died: what it counted is no more. */

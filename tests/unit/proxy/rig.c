@@ -210,7 +210,7 @@ void rig_start(struct rig *rig, const struct protocol *protocol)
 	log_init("test",
 		 getenv("RIG_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 	rig->base = event_base_new();
-	rig->limits = limits_create(1024);
+	rig->limits = limits_create(1024, 1);
 	rig->worker = proxy_worker_create(rig->base, &rig->settings,
 					  rig->limits, 0, &rig->hooks, &err);
 	if (rig->worker == NULL) {

@@ -11,7 +11,7 @@
 
 static void connections_are_counted_over_workers(void **state)
 {
-	struct limits *limits = limits_create(64);
+	struct limits *limits = limits_create(64, 3);
 
 	(void)state;
 	assert_true(limits_acquire(limits, 0, LIMITS_ADDRESS, SPAN("a"), 2));
@@ -33,7 +33,7 @@ static void connections_are_counted_over_workers(void **state)
 
 static void another_process_sees_the_counts(void **state)
 {
-	struct limits *limits = limits_create(64);
+	struct limits *limits = limits_create(64, 3);
 	int status;
 	pid_t child;
 
@@ -54,7 +54,7 @@ static void another_process_sees_the_counts(void **state)
 
 static void failures_count_in_their_window(void **state)
 {
-	struct limits *limits = limits_create(64);
+	struct limits *limits = limits_create(64, 3);
 
 	(void)state;
 	assert_int_equal(
@@ -77,7 +77,7 @@ static void failures_count_in_their_window(void **state)
 
 static void the_least_used_is_forgotten_never_who_is_connected(void **state)
 {
-	struct limits *limits = limits_create(8);
+	struct limits *limits = limits_create(8, 3);
 
 	(void)state;
 	assert_true(limits_acquire(limits, 0, LIMITS_ACCOUNT, SPAN("kept"), 1));
