@@ -126,6 +126,9 @@ struct limits_settings {
 
 struct message_settings {
 	uint64_t max_message_bytes;
+	/* Collect each message in sealed memory before the provider sees a
+	   byte of it. */
+	bool hold_until_complete;
 	/* All messages in collection of one worker together. */
 	uint64_t message_budget_bytes;
 	/* What one tap copies at most. */

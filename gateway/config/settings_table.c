@@ -174,6 +174,10 @@ const struct setting settings_table[] = {
 	{ SECTION_MESSAGE, "max_message_bytes", SETTING_BYTES,
 	  TOP(message.max_message_bytes), "50M", 1024, TIB, NULL, true,
 	  "Largest message taken for sending." },
+	{ SECTION_MESSAGE, "hold_until_complete", SETTING_BOOL,
+	  TOP(message.hold_until_complete), "true", 0, 0, NULL, true,
+	  "Keep a message being sent in sealed memory until it is complete, "
+	  "then send that; false: pass it on as it comes." },
 	{ SECTION_MESSAGE, "message_budget_bytes", SETTING_BYTES,
 	  TOP(message.message_budget_bytes), "512M", 1024, TIB, NULL, true,
 	  "Memory of one worker for messages being sent." },

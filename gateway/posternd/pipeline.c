@@ -18,6 +18,7 @@
 #include "lib/strbuf.h"
 #include "lib/xalloc.h"
 #include "posternd/message_memory.h"
+#include "posternd/submission.h"
 #include "queue/publisher.h"
 
 /* Messages remembered as inspected: 2 MiB. */
@@ -249,54 +250,32 @@ static void on_message(struct session *s, const struct tap_source *source,
 		}
 		message_memory_add(p->memory, key);
 	}
+	if (source->envelope_rcpts.ptr != NULL) {
+		struct tap_source header = *source;
+
+		/* Submitted: see submission.h. */
+		header.headers_only = true;
+		inspect(p, s, &header, message_header_block(bytes));
+		return;
+	}
 	inspect(p, s, source, bytes);
 }
 
 /* -- transactions -- */
 
-/* What was submitted, kept until the provider has accepted it. */
-struct submission {
-	struct strbuf bytes;
-	struct strbuf from;
-	struct strbuf rcpts;
-	bool truncated;
-};
-
-static void submission_destroy(struct session *s)
+static void forget_submission(struct session *s)
 {
 	struct submission *submission = session_context(s);
 
-	if (submission == NULL) {
-		return;
-	}
-	/* Content of mail does not stay in freed memory. */
-	strbuf_wipe(&submission->bytes);
-	strbuf_finish(&submission->from);
-	strbuf_finish(&submission->rcpts);
-	free(submission);
+	submission_destroy(&submission);
 	session_set_context(s, NULL);
 }
 
-static void read_beginning(int fd, uint64_t size, struct submission *submission)
-{
-	size_t wanted = submission->bytes.cap;
-	char *at;
-	ssize_t len;
-
-	submission->truncated = size > wanted;
-	if (size < wanted) {
-		wanted = (size_t)size;
-	}
-	at = strbuf_reserve(&submission->bytes, wanted);
-	len = at == NULL ? 0 : pread(fd, at, wanted, 0);
-	submission->bytes.len = len > 0 ? (size_t)len : 0;
-}
-
-/* There are no rules, so none needs the content before it goes out. */
+/* There are no rules yet that need the content, but whoever runs the gateway
+   may want no message to begin its way before it is here whole. */
 static bool judges_transaction(struct session *s)
 {
-	(void)s;
-	return false;
+	return session_settings(s)->message.hold_until_complete;
 }
 
 /* The shape of the policy without rules: every message is relayed, and what
@@ -305,42 +284,27 @@ static void on_transaction(struct session *s,
 			   const struct transaction_view *view,
 			   transaction_answer *answer)
 {
-	submission_destroy(s);
+	forget_submission(s);
 	if (is_inspected(s)) {
-		struct submission *submission = xcalloc(1, sizeof(*submission));
-		size_t cap = the_pipeline->settings->message.max_tap_bytes;
-
-		strbuf_init(&submission->bytes, cap);
-		strbuf_init(&submission->from, cap);
-		strbuf_init(&submission->rcpts, cap);
-		read_beginning(view->content_fd, view->content_size,
-			       submission);
-		strbuf_add(&submission->from, view->envelope_from);
-		strbuf_add(&submission->rcpts, view->envelope_rcpts);
-		session_set_context(s, submission);
+		session_set_context(
+			s, submission_create(
+				   view,
+				   session_settings(s)->message.max_tap_bytes));
 	}
 	answer(s, VERDICT_RELAY, NULL);
 }
 
 static void on_transaction_done(struct session *s, bool accepted)
 {
-	struct submission *submission = session_context(s);
+	const struct submission *submission = session_context(s);
 
 	if (submission != NULL && accepted) {
-		inspect(the_pipeline, s,
-			&(struct tap_source){
-				.folder = FOLDER_SENT,
-				.outgoing = true,
-				.folder_name = SPAN(""),
-				.flags = SPAN(""),
-				.envelope_from = strbuf_span(&submission->from),
-				.envelope_rcpts =
-					strbuf_span(&submission->rcpts),
-				.truncated = submission->truncated,
-			},
-			strbuf_span(&submission->bytes));
+		struct tap_source source = submission_source(submission);
+
+		inspect(the_pipeline, s, &source,
+			submission_header(submission));
 	}
-	submission_destroy(s);
+	forget_submission(s);
 }
 
 /* -- logins -- */
@@ -408,7 +372,7 @@ const struct session_hooks *pipeline_hooks(void)
 		.judges_transaction = judges_transaction,
 		.on_transaction = on_transaction,
 		.on_transaction_done = on_transaction_done,
-		.on_close = submission_destroy,
+		.on_close = forget_submission,
 	};
 
 	return &hooks;
