@@ -190,9 +190,11 @@ void endpoint_start_tls(struct endpoint *e)
 	struct proxy_worker *worker = e->session->worker;
 	struct span none = span_of(NULL, 0);
 	struct error err = { "" };
+	struct tls_peer *peer;
 
 	/* Whatever was sent in plain text went out before this. */
 	e->wants_tls = false;
+	assert(!tls_is_on(&e->tls));
 	if (e->side == SIDE_CLIENT) {
 		if (worker->tls_server == NULL) {
 			session_handshake_failed(e, "no certificate");
@@ -203,7 +205,16 @@ void endpoint_start_tls(struct endpoint *e)
 		e->state = ENDPOINT_HANDSHAKE;
 		return;
 	}
-	tls_init_client(&e->tls, session_tls_peer(e->session), tls_output, e);
+	peer = session_tls_peer(e->session);
+	if (peer == NULL) {
+		session_handshake_failed(e, "its CA file is no longer read");
+		return;
+	}
+	session_set_deadline(
+		e->session, DEADLINE_HANDSHAKE,
+		(uint64_t)e->session->settings->limits.connect_timeout_s *
+			1000);
+	tls_init_client(&e->tls, peer, tls_output, e);
 	e->state = ENDPOINT_HANDSHAKE;
 	if (tls_handshake(&e->tls, &none, &err) < 0) {
 		session_handshake_failed(e, err.text);

@@ -303,9 +303,10 @@ struct tls_peer *session_tls_peer(struct session *s)
 	const struct provider *provider = s->route.provider;
 	const char *name = provider->tls_name == NULL ? s->service->host
 						      : provider->tls_name;
+	struct tls_client *trust = worker_trust(s->worker, provider->ca_file);
 
-	return tls_client_peer(worker_trust(s->worker, provider->ca_file), name,
-			       s->service->port);
+	return trust == NULL ? NULL
+			     : tls_client_peer(trust, name, s->service->port);
 }
 
 static void count_handshake(const struct endpoint *e)
@@ -419,11 +420,6 @@ static void on_backend(void *context, int fd, const char *why)
 	} else {
 		endpoint_open(&s->server, fd, ENDPOINT_PLAIN);
 		if (s->service->tls == TLS_IMPLICIT) {
-			session_set_deadline(
-				s, DEADLINE_HANDSHAKE,
-				(uint64_t)s->settings->limits
-						.connect_timeout_s *
-					1000);
 			endpoint_start_tls(&s->server);
 		} else {
 			connected(s);

@@ -165,7 +165,8 @@ void session_linger(struct session *s);
 /* session_close with "SIDE: why". */
 void session_close_because(struct session *s, const char *side,
 			   const char *why);
-/* The provider's TLS peer of this session's route. */
+/* The provider's TLS peer of this session's route; NULL when a reload took
+   its CA file away. */
 struct tls_peer *session_tls_peer(struct session *s);
 
 /* -- relay.c -- */

@@ -433,6 +433,14 @@ static void a_silent_provider_times_out(void **state)
 			  { SAY, S("LOGIN\r\n") },
 			  { HEAR, S("unavailable: TLS handshake timed out") }),
 		    STEPS({ HEAR_OUT, S("") }));
+	/* Nor may it stop in the middle of STARTTLS. */
+	rig.provider.imap.tls = TLS_STARTTLS;
+	run_scripts(&rig,
+		    STEPS({ SECURE, S("") }, { HEAR, S("hello") },
+			  { SAY, S("LOGIN\r\n") },
+			  { HEAR, S("unavailable: TLS handshake timed out") }),
+		    STEPS({ SAY, S("hi\r\n") }, { HEAR, S("STARTTLS") },
+			  { SAY, S("go\r\n") }, { HEAR_OUT, S("") }));
 	rig_finish(&rig);
 }
 
