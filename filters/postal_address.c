@@ -83,17 +83,22 @@ static size_t form_at(struct span text, size_t at, const char *form,
 	return is_form_edge(text, at + i) ? i : 0;
 }
 
-/* Two capital letters before a five-digit code: an American state. */
-static bool has_state_before(struct span text, size_t at)
-{
-	static const char states[] =
-		"AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD "
-		"MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC "
-		"SD TN TX UT VT VA WA WV WI WY DC PR ";
-	char state[4];
+static const char us_states[] =
+	"AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD "
+	"MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC "
+	"SD TN TX UT VT VA WA WV WI WY DC PR ";
 
-	if (at < 3 || text.ptr[at - 1] != ' ' ||
-	    !(at == 3 || !folded_is_word(ascii_lower(text.ptr[at - 4])))) {
+/* A state in capital letters before a code: only its last two are compared. */
+static bool has_state_before(struct span text, size_t at, const char *states)
+{
+	char state[4];
+	size_t letters = 0;
+
+	while (letters + 1 < at && text.ptr[at - 2 - letters] >= 'A' &&
+	       text.ptr[at - 2 - letters] <= 'Z') {
+		letters++;
+	}
+	if (at < 3 || text.ptr[at - 1] != ' ' || letters < 2 || letters > 3) {
 		return false;
 	}
 	state[0] = text.ptr[at - 3];
@@ -146,7 +151,12 @@ static bool read_code_at(struct span text, size_t at,
 		if (len == 0 || continues_number(text, at, f->form)) {
 			continue;
 		}
-		if (ambiguous && has_state_before(text, at)) {
+		if (ambiguous && strlen(f->form) == 4 &&
+		    has_state_before(text, at, "SW IC LD WA SA AS CT NT ")) {
+			/* NSW, VIC, QLD, TAS, ACT by their last two letters. */
+			out->country = ISO('A', 'U');
+		} else if (ambiguous && strlen(f->form) == 5 &&
+			   has_state_before(text, at, us_states)) {
 			out->country = ISO('U', 'S');
 		} else if (ambiguous && !has_letters_behind(text, at + len)) {
 			/* A number at the end: a house, not a place. */
