@@ -11,6 +11,8 @@
 #define WINDOW_LINES 140
 /* A line longer than this is a paragraph without line breaks. */
 #define LONG_LINE 160
+/* Lines of prose below a signature: a disclaimer has no more. */
+#define ENOUGH_PROSE 14
 
 enum line_kind {
 	LINE_BLANK,
@@ -196,6 +198,27 @@ static enum line_kind classify(const struct text_line *line)
 		return LINE_FOOTER;
 	}
 	return is_prose(text, &f) ? LINE_PROSE : LINE_OTHER;
+}
+
+/* From the end up. Above so much prose nothing is searched but "-- ", so the
+   rest of a long letter need not be read for words. */
+static void classify_window(struct window *w)
+{
+	size_t prose = 0;
+
+	for (size_t i = w->count; i > 0; i--) {
+		const struct text_line *line = &w->lines[i - 1];
+
+		if (prose < ENOUGH_PROSE) {
+			w->kinds[i - 1] = classify(line);
+			prose += w->kinds[i - 1] == LINE_PROSE;
+			continue;
+		}
+		w->kinds[i - 1] = text_line_is_delimiter(line->text)
+					  ? LINE_DELIMITER
+				  : span_trim(line->text).len == 0 ? LINE_BLANK
+								   : LINE_PROSE;
+	}
 }
 
 /* Where list footers and armor begin: the end of what a person wrote. */
@@ -474,9 +497,7 @@ bool signature_block_find(const struct text_lines *lines,
 	}
 	w.lines = &lines->items[first];
 	w.count = segment->end - first;
-	for (size_t i = 0; i < w.count; i++) {
-		w.kinds[i] = classify(&w.lines[i]);
-	}
+	classify_window(&w);
 	block_r->count = 0;
 	block_r->closing_name = SPAN("");
 	end = cut_trailer(&w);

@@ -533,6 +533,10 @@ static size_t separator_at(struct span line, size_t i)
 	};
 	struct span rest = span_from(line, i);
 
+	/* No mark begins with anything else; most bytes end here. */
+	if (memchr("\t|; :\xe2\xc2\xef", rest.ptr[0], 8) == NULL) {
+		return 0;
+	}
 	for (size_t m = 0; m < N_ELEMENTS(marks); m++) {
 		if (span_starts(rest, marks[m])) {
 			return marks[m].len;
