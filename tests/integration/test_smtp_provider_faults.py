@@ -71,9 +71,10 @@ class Script:
         return [line for line in self.commands if line.startswith(word)]
 
 
-@pytest.fixture
-def before(rig):
-    """Starts a gateway before a scripted provider; ends both."""
+@pytest.fixture(params=[True, False], ids=["held", "streamed"])
+def before(rig, request):
+    """Starts a gateway before a scripted provider; ends both. Twice: with
+    messages collected whole, and passed on as they come."""
     running = []
 
     def make(script, quirks=None, **options):
@@ -85,11 +86,13 @@ def before(rig):
         gateway = rig.gateway(
             "smtpfaults%d" % len(list(rig.directory.glob("smtpfaults*"))),
             workers=1, provider={"rig": provider},
+            message={"hold_until_complete": request.param},
             limits={"connect_timeout_s": 2, "server_read_timeout_s": 2})
         running.append(gateway)
         gateway.start()
         host = host_of(gateway)
         host.gateway = gateway
+        host.holds = request.param
         return host
 
     yield make
@@ -273,6 +276,15 @@ def test_the_provider_leaves_between_transactions(before):
         assert last_words(smtp).startswith(b"421 4.3.0")
 
 
+def data(smtp, host):
+    """Send DATA; where the gateway answers it by itself, the content too: the
+    provider is asked only then."""
+    smtp.send(b"DATA\r\n")
+    if host.holds:
+        assert smtp.reply()[-1].startswith(b"354")
+        smtp.send(b"first\r\n.\r\n")
+
+
 AT_DATA = {
     "closes": (None, b"451 4.4.2"),
     "nonsense": (b"what\r\n", b"451 4.4.2"),
@@ -290,7 +302,7 @@ def test_the_provider_leaves_at_data(before, name):
     with begin(host) as smtp:
         assert smtp.code("MAIL FROM:<%s>" % USER) == 250
         assert smtp.code("RCPT TO:<bob@partner.example>") == 250
-        smtp.send(b"DATA\r\n")
+        data(smtp, host)
         assert last_words(smtp).startswith(expected)
     assert len(script.said(b"DATA")) == 1 and not script.messages
 
@@ -310,7 +322,8 @@ def test_data_refused_leaves_the_session_usable(before):
     with begin(host) as smtp:
         assert smtp.code("MAIL FROM:<%s>" % USER) == 250
         assert smtp.code("RCPT TO:<bob@partner.example>") == 250
-        assert smtp.command("DATA") == [b"451 4.3.0 not now\r\n"]
+        data(smtp, host)
+        assert smtp.reply() == [b"451 4.3.0 not now\r\n"]
         envelope(smtp)
         smtp.send(b"again\r\n.\r\n")
         assert smtp.reply() == [b"250 2.0.0 queued as 1\r\n"]
