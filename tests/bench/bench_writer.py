@@ -114,6 +114,8 @@ def main():
     print("%d messages, %d sightings of %s contacts with %s values"
           % (options.messages, sightings, rows[1], rows[2]))
     print("%-28s %10.0f" % ("sightings/s", sightings / wall))
+    print("%-28s %10.0f" % ("per CPU s of both", sightings
+                            / (writer + backend)))
     print("%-28s %10.1f" % ("writer, CPU ms per 1000", writer / sightings
                             * 1e6))
     print("%-28s %10.1f" % ("backend, CPU ms per 1000", backend / sightings
