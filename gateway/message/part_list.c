@@ -262,6 +262,45 @@ static struct span body_of(const struct mailmime *mime, int *encoding_r)
 		       data->dt_data.dt_text.dt_length);
 }
 
+static bool is_utf8_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Length of a line end and the white space that folds the next line to it, at
+   the head of s; 0 when there is none (RFC 5545 3.1). */
+static size_t fold_length(struct span s)
+{
+	size_t len = span_starts(s, SPAN("\r\n")) ? 2 : 1;
+
+	if (len == 1 && !span_starts(s, SPAN("\n"))) {
+		return 0;
+	}
+	return s.len > len && (s.ptr[len] == ' ' || s.ptr[len] == '\t')
+		       ? len + 1
+		       : 0;
+}
+
+/* Cards and invitations are folded by octets, so a fold may stand inside a
+   character, which no charset decoder would forgive. Only such folds are
+   undone here; the others are for the reader of content lines. */
+static void join_folded_characters(struct span body, struct strbuf *out)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < body.len; i++) {
+		size_t fold = fold_length(span_from(body, i));
+
+		if (fold > 0 && i + fold < body.len &&
+		    is_utf8_continuation(body.ptr[i + fold])) {
+			strbuf_add(out, span_of(body.ptr + done, i - done));
+			i += fold - 1;
+			done = i + 1;
+		}
+	}
+	strbuf_add(out, span_from(body, done));
+}
+
 static struct span decode_text(struct part_list *list,
 			       const struct mailmime *mime,
 			       enum message_part_kind kind)
@@ -269,6 +308,7 @@ static struct span decode_text(struct part_list *list,
 	int encoding;
 	struct span body = body_of(mime, &encoding);
 	struct strbuf bytes = STRBUF_INIT(body.len + 8);
+	struct strbuf joined = STRBUF_INIT(body.len + 8);
 	struct strbuf text = STRBUF_INIT(MESSAGE_MAX_TEXT - list->text_bytes);
 	struct span charset = parameter(mime->mm_content_type, "charset");
 	struct span result;
@@ -283,11 +323,16 @@ static struct span decode_text(struct part_list *list,
 	if (charset.len == 0 && kind == MESSAGE_PART_HTML) {
 		charset = html_charset(body);
 	}
+	if (kind == MESSAGE_PART_VCARD || kind == MESSAGE_PART_CALENDAR) {
+		join_folded_characters(body, &joined);
+		body = strbuf_span(&joined);
+	}
 	charset_to_utf8(charset, body, &text);
 	normalise_line_ends(&text);
 	result = arena_copy(list->arena, strbuf_span(&text));
 	list->text_bytes += result.len;
 	strbuf_wipe(&bytes);
+	strbuf_wipe(&joined);
 	strbuf_wipe(&text);
 	return result;
 }

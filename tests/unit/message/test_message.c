@@ -214,6 +214,30 @@ static void two_answers_are_called_so(void **state)
 
 /* Bad input, each under a limit and in no time. */
 
+static void a_card_folded_inside_a_character_is_whole(void **state)
+{
+	static const char card[] =
+		"From: a@b.example\r\nContent-Type: text/vcard; "
+		"charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+		"BEGIN:VCARD\r\nFN:J\xc3\r\n \xbcrgen\r\nTITLE:a\r\n b\r\n"
+		"NOTE:\xe2\x82\n\t\xac\r\nEND:VCARD\r\n";
+	struct error err = { "" };
+	struct message *msg =
+		message_create(span_of(card, sizeof(card) - 1), &err);
+	const struct message_part *parts;
+	size_t count;
+
+	(void)state;
+	assert_non_null(msg);
+	parts = message_parts(msg, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(parts[0].kind, MESSAGE_PART_VCARD);
+	assert_true(span_eq(parts[0].text,
+			    SPAN("BEGIN:VCARD\nFN:J\xc3\xbcrgen\nTITLE:a\n b\n"
+				 "NOTE:\xe2\x82\xac\nEND:VCARD\n")));
+	message_destroy(&msg);
+}
+
 static void repeat(struct strbuf *out, const char *unit, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -475,6 +499,7 @@ int main(void)
 		cmocka_unit_test(headers_are_found),
 		cmocka_unit_test(a_nested_message_has_its_author),
 		cmocka_unit_test(two_answers_are_called_so),
+		cmocka_unit_test(a_card_folded_inside_a_character_is_whole),
 		cmocka_unit_test(limits_refuse_in_time),
 		cmocka_unit_test(what_the_limits_allow_is_parsed_in_time),
 		cmocka_unit_test(damaged_samples_are_safe),
