@@ -504,6 +504,8 @@ class Postern(Gateway):
     has_imap = True
     delivers_later = False
     inspects = True
+    # hold_until_complete, Postern's own default.
+    holds = True
 
     def __init__(self, directory, bench):
         super().__init__(directory, _Rig(bench), **{
@@ -511,6 +513,7 @@ class Postern(Gateway):
             "log_level": "warning",
             "organization": {ORGANIZATION: {
                 "domains": (DOMAIN,), "inspect": self.inspects}},
+            "message": {"hold_until_complete": self.holds},
             "limits": {
                 "max_connections_per_account": 10000,
                 "exempt_networks": ("127.0.0.0/8",)},
@@ -554,5 +557,18 @@ class PosternBlind(Postern):
     inspects = False
 
 
+class PosternStream(Postern):
+    """posternd that sends on what it is given as it comes. Its IMAP is that
+    of the others, so it takes part in SMTP alone."""
+
+    name = "postern-stream"
+    has_imap = False
+    holds = False
+
+    def port(self, protocol):
+        return None if protocol == "imap" else super().port(protocol)
+
+
 PEERS = {peer.name: peer for peer in (Direct, NginxStream, Haproxy, Dovecot,
-                                      Postfix, PosternBlind, Postern)}
+                                      Postfix, PosternBlind, PosternStream,
+                                      Postern)}
