@@ -21,10 +21,30 @@ static void go_on(struct imap_session *m)
 	}
 }
 
+/* Does an IDLE wait for its continuation before the command that passes? */
+static bool is_idle_before(const struct imap_relay *r)
+{
+	const struct imap_command *command = r->track.first;
+
+	while (command != NULL && command != r->command) {
+		if (command->type == IMAP_CMD_IDLE) {
+			return true;
+		}
+		command = command->next;
+	}
+	return false;
+}
+
 void imap_relay_client_continue(struct imap_session *m)
 {
-	if (m->relay->client_wait == CLIENT_WAITS_CONTINUATION) {
+	struct imap_relay *r = m->relay;
+
+	if (r->client_wait == CLIENT_WAITS_CONTINUATION) {
 		go_on(m);
+	} else if (r->command != NULL && !is_idle_before(r)) {
+		/* Dovecot asks once it has read the size: its "+" overtakes
+		   the CRLF behind it when that comes in a packet of its own. */
+		r->client_continued = true;
 	}
 }
 
@@ -172,6 +192,7 @@ static void end_command(struct imap_session *m)
 
 	r->client_idle = false;
 	r->client_answered = false;
+	r->client_continued = false;
 	r->command = NULL;
 	if (command == NULL) {
 		return;
@@ -195,6 +216,8 @@ static void wait_for_continuation(struct imap_relay *r)
 	if (r->client_answered) {
 		r->client_answered = false;
 		imap_lexer_cancel_literal(&r->client);
+	} else if (r->client_continued) {
+		r->client_continued = false;
 	} else {
 		wait_for(r, CLIENT_WAITS_CONTINUATION);
 	}

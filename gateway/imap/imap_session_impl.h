@@ -136,6 +136,8 @@ struct imap_relay {
 	/* The server has answered it already; what still comes of it asks
 	   nobody for its literals. */
 	bool client_answered;
+	/* The server has asked for its next literal already. */
+	bool client_continued;
 	/* Its text, where it matters. */
 	struct strbuf text;
 	/* Its tag, when we refuse it and drop its bytes. */
