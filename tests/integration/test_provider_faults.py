@@ -257,6 +257,35 @@ def test_refusal_before_the_literals_size_was_whole_asks_for_nothing(before):
         imap.ok("NOOP")
 
 
+def test_request_for_a_literal_may_overtake_the_end_of_the_line(before):
+    """Dovecot says + once it has read the size, before the CRLF behind it."""
+    def behaviour(peer):
+        imap_login(peer)
+        for _ in range(2):
+            while b"{10}" not in peer.buffer:
+                if b"\r\n" in peer.buffer:  # asked by the gateway itself
+                    peer.send(peer.line().split(b" ")[0] + b" OK done\r\n")
+                    continue
+                peer.buffer += peer.socket.recv(100)
+            peer.send(b"+ go\r\n")
+            tag = peer.line().split(b" ")[0]
+            assert peer.line() == b"0123456789"
+            peer.send(tag + b" OK taken\r\n")
+        imap_serve(peer, {})
+
+    host = before(behaviour)
+    with Imap(host.imaps_port, ca=host.ca) as imap:
+        imap.login(USER, "x")
+        for tag in (b"a", b"b"):
+            imap.send(tag + b" APPEND INBOX {10}")
+            assert imap.until(b"+")[-1] == b"+ go\r\n"
+            imap.send(b"\r\n")
+            imap.send(b"0123456789")
+            imap.send(b"\r\n")
+            assert imap.until(tag)[-1] == tag + b" OK taken\r\n"
+        imap.ok("NOOP")
+
+
 def test_provider_that_goes_away_later_ends_the_session(before):
     def behaviour(peer):
         imap_login(peer)

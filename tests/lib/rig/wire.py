@@ -143,6 +143,13 @@ class Imap(Wire):
         """Send one command; literals are sent as the server asks for each
         ("{n}" is appended to the text before it). Returns all responses,
         the tagged one last."""
+        try:
+            return self._command(text, literals)
+        except TimeoutError:
+            raise AssertionError("no answer to %r; last came %r" % (
+                text, b"".join(self.received[-3:])[-500:])) from None
+
+    def _command(self, text, literals):
         self.tag += 1
         tag = b"t%04d" % self.tag
         if isinstance(text, str):
