@@ -18,23 +18,27 @@ int error_set(struct error *err_r, const char *format, ...)
 	return -1;
 }
 
+/* Append as much of more as fits. */
+static void append(struct error *err, const char *more)
+{
+	size_t len = strlen(err->text);
+
+	snprintf(err->text + len, sizeof(err->text) - len, "%s", more);
+}
+
 int error_prefix(struct error *err, const char *format, ...)
 {
-	char before[ERROR_TEXT_SIZE];
 	char after[ERROR_TEXT_SIZE];
 	va_list args;
-	size_t len;
 
 	if (err == NULL) {
 		return -1;
 	}
 	memcpy(after, err->text, sizeof(after));
 	va_start(args, format);
-	vsnprintf(before, sizeof(before), format, args);
+	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
-	len = strlen(before);
-	memcpy(err->text, before, len + 1);
-	strncat(err->text, ": ", sizeof(err->text) - len - 1);
-	strncat(err->text, after, sizeof(err->text) - strlen(err->text) - 1);
+	append(err, ": ");
+	append(err, after);
 	return -1;
 }
