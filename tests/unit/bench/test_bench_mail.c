@@ -19,7 +19,9 @@ static char *whole(const struct mail *m)
 	char *text = xmalloc(m->size);
 
 	memcpy(text, m->head, m->head_len);
-	memcpy(text + m->head_len, m->rest.ptr, m->rest.len);
+	if (m->rest.len > 0) {
+		memcpy(text + m->head_len, m->rest.ptr, m->rest.len);
+	}
 	return text;
 }
 

@@ -1,6 +1,7 @@
 /* What a session at rest costs: many TLS-TLS pairs that did a little and then
    nothing. The peers are in a child, so that the memory measured is the
    worker's alone. */
+#include "config.h"
 #include "rig.h"
 
 #include <malloc.h>
@@ -152,6 +153,10 @@ static void a_pair_at_rest_is_small(void **state)
 
 int main(void)
 {
+#ifdef POSTERN_ASAN
+	/* It keeps what was freed and pads what is not: no figure to hold. */
+	return 77;
+#endif
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pair_at_rest_is_small),
 	};
