@@ -9,7 +9,7 @@ import pytest
 from conftest import host_of
 from rig import samples, wait_until
 from rig.wire import Closed, Imap, Smtp, Wire
-from test_large import resident_kib
+from test_large import allowed_kib, resident_kib
 
 # Sent before any login, on the port with TLS from the start. After each, the
 # gateway has said BAD, NO or BYE, or has closed.
@@ -175,7 +175,8 @@ def test_imap_nonsense_after_the_login_reaches_only_its_own_session(
                     pass
                 assert answered(imap, 5)
             witness.ok("NOOP")
-    assert resident_kib(gateway, "posternd") - before < 24 * 1024
+    assert resident_kib(gateway, "posternd") - before \
+        < allowed_kib(gateway, 24)
 
 
 SMTP_ENDS = {

@@ -19,6 +19,10 @@ INSPECTED_DOMAINS = ("acme.com",)
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "conf" / "schema"
 
+# What a build with sanitizers says of itself.
+SANITIZER_FINDINGS = ("ERROR: AddressSanitizer", "runtime error:",
+                      "LeakSanitizer: detected")
+
 # Where a build directory may hold a program.
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "conf" / "schema"
 FOLDERS = (".", "gateway/posternd", "gateway/inspect", "gateway/writer",
@@ -113,6 +117,7 @@ class Gateway(Server):
     """One posternd; for settings see configuration()."""
 
     name = "posternd"
+    never_logged = SANITIZER_FINDINGS
 
     def __init__(self, directory, rig, **settings):
         super().__init__(directory)
@@ -143,6 +148,11 @@ class Gateway(Server):
             copy.chmod(0o755)
         return copy
 
+    def has_sanitizers(self):
+        """True for a build with AddressSanitizer, which keeps what is
+        freed: limits on memory mean little then."""
+        return b"__asan_init" in self.program("posternd").read_bytes()
+
     def prepare(self):
         give(self.run, self.owner, 0o750)
         give(self.state, self.owner, 0o750)
@@ -163,10 +173,6 @@ class Gateway(Server):
         return (ports.answers(self.imap_port, greeting=b"* OK")
                 and ports.answers(self.submission_port, greeting=b"220"))
 
-    def migrate(self):
-        """Bring the database to the schema of this source tree."""
-        self.cli("db", "migrate", "--schema", SCHEMA)
-
     def cli(self, *words, **options):
         """Run the postern command with this gateway's configuration."""
         return run([self.program("postern"), *words, "-c",
@@ -181,6 +187,7 @@ class Writer(Server):
     """One postern-writer with a gateway's configuration."""
 
     name = "postern-writer"
+    never_logged = SANITIZER_FINDINGS
 
     def __init__(self, directory, rig, gateway):
         super().__init__(directory)

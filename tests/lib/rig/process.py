@@ -114,6 +114,7 @@ class Server:
 
     name = "server"
     stop_seconds = STOP_SECONDS  # between SIGTERM and SIGKILL
+    never_logged = ()  # what its log must not hold when it has stopped
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -180,6 +181,11 @@ class Server:
             return
         self._guard.stdin.close()
         self._collect()
+        for text in self.never_logged:
+            if text in self.log_text():
+                raise RigError("%s logged %r:\n%s" % (
+                    self.name, text, self.log_text().partition(text)[2]
+                    [:LOG_TAIL_BYTES]))
 
     def kill9(self):
         """SIGKILL the server as a crash would; leaves nothing behind."""
