@@ -4,10 +4,16 @@
 
 #include "message/charset.h"
 
+/* Where ENCODING=QUOTED-PRINTABLE may stand in a line. Bounded, because each
+   soft line break asks again. */
+#define HEAD_MAX 1024
+
 static bool says_quoted_printable(struct span line)
 {
-	ptrdiff_t colon = span_find(line, ':');
+	ptrdiff_t colon;
 
+	line = span_first(line, HEAD_MAX);
+	colon = span_find(line, ':');
 	return colon > 0 && span_isearch(span_first(line, (size_t)colon),
 					 SPAN("QUOTED-PRINTABLE")) >= 0;
 }
@@ -137,22 +143,36 @@ bool content_line_param(const struct content_line *line, const char *name,
 	return false;
 }
 
+/* Is word among the values of TYPE="a,b"? */
+static bool has_value(struct span values, struct span word)
+{
+	struct span value;
+
+	while (span_next_word(&values, ",\" ", &value)) {
+		if (span_ieq(value, word)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool content_line_has_type(const struct content_line *line, const char *word)
 {
 	struct span params = line->params;
+	struct span wanted = span_str(word);
 	struct span param;
-	struct span value;
-	struct span type;
 
-	for (size_t i = 0; content_line_param(line, "TYPE", i, &value); i++) {
-		while (span_next_word(&value, ",\" ", &type)) {
-			if (span_ieq(type, span_str(word))) {
-				return true;
-			}
-		}
-	}
+	/* Once over all of them: a line may have 100,000. */
 	while (next_param(&params, &param)) {
-		if (span_ieq(param, span_str(word))) {
+		ptrdiff_t equals = span_find(param, '=');
+
+		if (equals < 0
+			    ? span_ieq(param, wanted)
+			    : span_ieq(span_first(param, (size_t)equals),
+				       SPAN("TYPE")) &&
+				      has_value(span_from(param,
+							  (size_t)equals + 1),
+						wanted)) {
 			return true;
 		}
 	}

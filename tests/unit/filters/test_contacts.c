@@ -330,6 +330,47 @@ static void hostile_text_takes_linear_time(void **state)
 	}
 }
 
+/* A card of one line, with so many parameters or soft breaks. */
+static void hostile_cards_take_linear_time(void **state)
+{
+	static const struct {
+		const char *head;
+		const char *piece;
+		const char *between;
+		const char *again;
+	} rows[] = {
+		{ "EMAIL", ";TYPE=work", "", "" },
+		{ "TEL;TYPE=cell", ";WORK", "", "" },
+		{ "NOTE;ENCODING=QUOTED-PRINTABLE", ";X=1", ":", "a=\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct strbuf text = STRBUF_INIT(1u << 20);
+		struct contact_list list;
+		clock_t start;
+
+		strbuf_add_str(&text, HEAD "Content-Type: text/vcard\r\n\r\n"
+					   "BEGIN:VCARD\r\nFN:Tom\r\n");
+		strbuf_add_str(&text, rows[i].head);
+		while (text.len < 400000) {
+			strbuf_add_str(&text, rows[i].piece);
+		}
+		strbuf_add_str(&text, rows[i].between);
+		while (rows[i].again[0] != '\0' && text.len < 800000) {
+			strbuf_add_str(&text, rows[i].again);
+		}
+		strbuf_add_str(&text, ":tom@antriebe.example\r\nEND:VCARD\r\n");
+		start = clock();
+		extract_rcpts(strbuf_span(&text), SPAN(""), &list);
+		if (clock() - start > CLOCKS_PER_SEC) {
+			fail_msg("row %zu took too long", i);
+		}
+		contact_list_finish(&list);
+		strbuf_finish(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +385,7 @@ int main(void)
 		cmocka_unit_test(json_is_escaped),
 		cmocka_unit_test(flowed_text_is_joined),
 		cmocka_unit_test(hostile_text_takes_linear_time),
+		cmocka_unit_test(hostile_cards_take_linear_time),
 	};
 
 	return cmocka_run_group_tests(tests, add_own_domain, drop_own_domain);
