@@ -6,13 +6,11 @@
 #include <stdlib.h>
 
 #include "filters/text_chars.h"
-#include "lib/domain.h"
 #include "lib/strbuf.h"
 #include "lib/xalloc.h"
+#include "message/address.h"
 
-/* RFC 5321 4.5.3.1.1 says 64; UTF-8 and old systems say more. */
-#define LOCAL_PART_MAX 256
-#define JSON_MAX       65536
+#define JSON_MAX 65536
 
 static const char *const kind_names[] = { "person", "list", "noreply" };
 static_assert(N_ELEMENTS(kind_names) == CONTACT_KIND_COUNT, "kinds");
@@ -72,44 +70,34 @@ int phone_kind_parse(struct span name, enum phone_kind *kind_r)
 	return 0;
 }
 
-/* The last '@' divides: a quoted local part may hold another. */
-static int canonical_email(struct span email, struct strbuf *out)
+/* As everywhere else, and nothing in it that no reader sees: two addresses
+   that look alike must not be two contacts, nor one read backwards. */
+static int canonical_email(struct span email, char out_r[ADDRESS_EMAIL_MAX + 1])
 {
-	char domain[DOMAIN_MAX + 1];
-	size_t at = email.len;
+	struct span rest;
 
-	email = span_trim(email);
-	at = email.len;
-	while (at > 0 && email.ptr[at - 1] != '@') {
-		at--;
-	}
-	if (at < 2 || at - 1 > LOCAL_PART_MAX ||
-	    domain_canonical(span_from(email, at), domain) < 0) {
+	if (address_canonical(span_trim(email), out_r) < 0) {
 		return -1;
 	}
-	for (size_t i = 0; i < at - 1; i++) {
-		if ((unsigned char)email.ptr[i] < ' ') {
+	rest = span_str(out_r);
+	while (rest.len > 0) {
+		if (chars_is_invisible(chars_next(&rest))) {
 			return -1;
 		}
-		strbuf_add_char(out, ascii_lower(email.ptr[i]));
 	}
-	strbuf_add_char(out, '@');
-	strbuf_add_str(out, domain);
-	return out->overflow ? -1 : 0;
+	return 0;
 }
 
 struct contact *contact_list_get(struct contact_list *list, struct span email)
 {
-	struct strbuf key = STRBUF_INIT(LOCAL_PART_MAX + DOMAIN_MAX + 2);
+	char key[ADDRESS_EMAIL_MAX + 1];
 	struct contact *contact = NULL;
 
-	if (canonical_email(email, &key) < 0) {
-		strbuf_finish(&key);
+	if (canonical_email(email, key) < 0) {
 		return NULL;
 	}
 	for (size_t i = 0; i < list->count && contact == NULL; i++) {
-		if (span_eq(span_str(list->items[i].email),
-			    strbuf_span(&key))) {
+		if (strcmp(list->items[i].email, key) == 0) {
 			contact = &list->items[i];
 		}
 	}
@@ -122,10 +110,8 @@ struct contact *contact_list_get(struct contact_list *list, struct span email)
 				sizeof(*list->items));
 		}
 		contact = &list->items[list->count++];
-		*contact =
-			(struct contact){ .email = xstrdup(strbuf_cstr(&key)) };
+		*contact = (struct contact){ .email = xstrdup(key) };
 	}
-	strbuf_finish(&key);
 	return contact;
 }
 

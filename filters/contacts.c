@@ -12,6 +12,7 @@
 #include "filters/text_segments.h"
 #include "filters/vcard.h"
 #include "lib/strbuf.h"
+#include "message/address.h"
 #include "message/html_text.h"
 
 /* Text of a part that is looked at: from the beginning, where the newest
@@ -39,14 +40,16 @@ struct gathering {
 
 static bool is_own(const struct gathering *g, struct span email)
 {
-	ptrdiff_t at = span_find(email, '@');
+	/* The last one: a quoted local part may hold another. */
+	const char *at =
+		email.len == 0 ? NULL : memrchr(email.ptr, '@', email.len);
 
 	if (span_ieq(email, g->origin->mailbox)) {
 		return true;
 	}
-	return at >= 0 && g->origin->own_domains != NULL &&
+	return at != NULL && g->origin->own_domains != NULL &&
 	       domain_set_has(g->origin->own_domains,
-			      span_from(email, (size_t)at + 1));
+			      span_from(email, (size_t)(at - email.ptr) + 1));
 }
 
 /* "growers@lists.example" of "<growers.lists.example>", and the addresses
@@ -111,17 +114,16 @@ static struct contact *get_contact(struct gathering *g, struct span email,
 				   enum contact_role role, unsigned int source)
 {
 	size_t before = g->list->count;
+	char canonical[ADDRESS_EMAIL_MAX + 1];
 	struct contact *contact;
 
-	if (is_own(g, email)) {
+	/* First its canonical form: only that says if it is one of ours. */
+	if (address_canonical(span_trim(email), canonical) < 0 ||
+	    is_own(g, span_str(canonical))) {
 		return NULL;
 	}
-	contact = contact_list_get(g->list, email);
+	contact = contact_list_get(g->list, span_str(canonical));
 	if (contact == NULL) {
-		return NULL;
-	}
-	if (is_own(g, span_str(contact->email))) {
-		/* In its canonical form it is one of ours after all. */
 		return NULL;
 	}
 	if (g->list->count > before) {
@@ -300,6 +302,10 @@ static struct span signer_of(const struct gathering *g,
 	struct span shown = shown_email(g, s, owner, &shows_own);
 	struct span name = s->name.text;
 
+	/* One of ours with a private address beside the one at work. */
+	if (shows_own && shown.len > 0 && find_contact(g, shown) == NULL) {
+		return SPAN("");
+	}
 	if (shown.len > 0) {
 		bool is_owners = name.len > 0 && owner->email.len > 0 &&
 				 person_name_same(name, owner->name);
@@ -416,9 +422,14 @@ static void found_card(void *context, const struct signature *card)
 	struct span email = SPAN("");
 	struct contact *contact;
 
-	for (size_t i = 0; i < card->email_count && email.len == 0; i++) {
+	for (size_t i = 0; i < card->email_count; i++) {
+		/* One of ours, whatever other address is on the card. */
+		if (is_own(g, span_trim(card->emails[i].text))) {
+			return;
+		}
 		/* A card may list several: one we know already is best. */
-		if (find_contact(g, card->emails[i].text) != NULL) {
+		if (email.len == 0 &&
+		    find_contact(g, card->emails[i].text) != NULL) {
 			email = card->emails[i].text;
 		}
 	}

@@ -157,6 +157,62 @@ static void our_own_people_are_no_contacts(void **state)
 	contact_list_finish(&list);
 }
 
+/* Whatever else an own address is dressed up as. */
+static void our_own_people_hide_in_vain(void **state)
+{
+#define CARD(lines)                                                            \
+	HEAD "Content-Type: text/vcard\r\n\r\nBEGIN:VCARD\r\nFN:Otto Own\r\n"  \
+	     "TEL:+49 89 20300123\r\n" lines "END:VCARD\r\n"
+#define INVITATION(line)                                                       \
+	HEAD "Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n"          \
+	     "BEGIN:VEVENT\r\n" line "END:VEVENT\r\nEND:VCALENDAR\r\n"
+	static const char *const texts[] = {
+		HEAD
+		"Cc: \"x@y\"@acme.com, \"a b\"@Mail.ACME.com\r\n\r\nHi\r\n",
+		CARD("EMAIL:\"x@y\"@acme.com\r\n"),
+		CARD("EMAIL:a@b@acme.com\r\n"),
+		CARD("EMAIL:otto@acme.com, z@else.example\r\n"),
+		CARD("EMAIL:otto@home.example\r\nEMAIL:otto@acme.com\r\n"),
+		CARD("EMAIL: Otto@Acme.com.\r\nEMAIL:otto@home.example\r\n"),
+		INVITATION("ORGANIZER;CN=Otto:mailto:\"x@y\"@acme.com\r\n"),
+		INVITATION("ATTENDEE;CN=Otto:mailto:x@y@acme.com\r\n"),
+		HEAD "\r\nHi,\r\n\r\n-----Original Message-----\r\n"
+		     "From: Otto Own\r\nSent: Monday\r\nTo: Anna\r\n"
+		     "Subject: x\r\n\r\nHello\r\n\r\nBest regards\r\n"
+		     "Otto Own\r\nCTO, Acme Ltd\r\nTel +49 89 20300123\r\n"
+		     "otto@home.example | otto@acme.com\r\n",
+	};
+	struct contact_list list;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+		extract(texts[i], &list);
+		if (list.count != 1) {
+			fail_msg("text %zu: %zu contacts, the second %s", i,
+				 list.count, list.items[1].email);
+		}
+		assert_string_equal(list.items[0].email, "anna@lieferant.de");
+		assert_int_equal(list.items[0].phone_count, 0);
+		contact_list_finish(&list);
+	}
+}
+
+/* A mark that turns the text around, one of no width, a control of C1. */
+static void addresses_with_unseen_characters_are_none(void **state)
+{
+	struct contact_list list;
+
+	(void)state;
+	extract(HEAD "Cc: evil\xe2\x80\xaemoc.knab@x.example,\r\n"
+		     " ann\xe2\x80\x8b"
+		     "a@x.example, \xc2\x9b"
+		     "31m@x.example, ok@x.example\r\n\r\nHi\r\n",
+		&list);
+	assert_int_equal(list.count, 2);
+	assert_non_null(find(&list, "ok@x.example"));
+	contact_list_finish(&list);
+}
+
 static void assistant_does_not_become_the_chief(void **state)
 {
 	struct contact_list list;
@@ -378,6 +434,8 @@ int main(void)
 		cmocka_unit_test(quoted_signature_is_not_the_authors),
 		cmocka_unit_test(attribution_alone_makes_no_contact),
 		cmocka_unit_test(our_own_people_are_no_contacts),
+		cmocka_unit_test(our_own_people_hide_in_vain),
+		cmocka_unit_test(addresses_with_unseen_characters_are_none),
 		cmocka_unit_test(assistant_does_not_become_the_chief),
 		cmocka_unit_test(list_address_is_no_person),
 		cmocka_unit_test(cards_and_invitations_are_read),
