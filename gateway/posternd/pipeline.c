@@ -54,7 +54,6 @@ struct passage {
 	const struct organization *organization;
 	char *mailbox;
 	enum folder_role folder;
-	enum message_direction direction;
 	enum record_evidence evidence;
 };
 
@@ -111,7 +110,9 @@ static void publish(const struct passage *passage,
 		.mailbox = span_str(passage->mailbox),
 		.message_id = message_name(answer, digest),
 		.evidence = passage->evidence,
-		.direction = passage->direction == MESSAGE_OUTGOING
+		/* As the message says: one's own mail is outgoing in every
+		   folder. */
+		.direction = answer->direction == MESSAGE_OUTGOING
 				     ? RECORD_OUTGOING
 				     : RECORD_INCOMING,
 		.folder = passage->folder,
@@ -182,14 +183,13 @@ static void inspect(struct pipeline *p, struct session *s,
 	passage->organization = organization;
 	passage->mailbox = xstrdup(session_mailbox(s));
 	passage->folder = source->folder;
-	passage->direction = origin.direction;
 	passage->evidence = source->headers_only ? RECORD_HEADER : RECORD_BODY;
 	metric_add(METRIC_TAPPED, 1);
 	if (source->truncated) {
 		metric_add(METRIC_TAP_TRUNCATED, 1);
 	}
 	if (!inspector_ask(p->inspectors, &origin, bytes, on_answer, passage)) {
-		metric_add(METRIC_INSPECTOR_OVERFLOW, 1);
+		/* Counted there. */
 		passage_destroy(passage);
 	}
 }

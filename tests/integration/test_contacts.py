@@ -99,6 +99,19 @@ def test_mail_read_by_any_program_teaches_its_author(
     assert found["sighting_count"] == "1"
 
 
+def test_ones_own_mail_is_outgoing_in_every_folder(through, rig, user,
+                                                    directory):
+    person = new_person()
+    rig.dovecot.seed(user, [samples.message(
+        next(_numbers) + 100000, sender="Me <%s>" % user, recipient=person)])
+    fetch_all(through, user)
+    directory.wait_for(person)
+    assert directory.postgresql.query(
+        "SELECT direction, folder, role FROM postern.sighting JOIN "
+        "postern.contact USING (organization_id, contact_id) "
+        "WHERE email = '%s'" % person) == [["out", "inbox", "recipient"]]
+
+
 FETCHES = {
     "whole": ["BODY[]"],
     "old": ["RFC822"],
