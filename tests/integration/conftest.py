@@ -34,7 +34,8 @@ def pytest_report_header(config):
 
 
 def build_directory():
-    return pathlib.Path(os.environ.get("POSTERN_BUILD", TOP / "build"))
+    return pathlib.Path(os.environ.get("POSTERN_BUILD",
+                                       TOP / "build")).resolve()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -26,7 +26,7 @@ class Rig:
         self.directory.mkdir(parents=True, exist_ok=True)
         # Every server runs as its own user and must find its folder below.
         os.chmod(self.directory, 0o711)
-        self.build = pathlib.Path(build) if build else None
+        self.build = pathlib.Path(build).resolve() if build else None
         self.certificates = Certificates(self.directory / "tls").create()
         self.provider = Provider(self.directory, self.certificates)
         self.redis = Redis(self.directory / "redis")
