@@ -19,11 +19,25 @@ static void must(int ok, const char *what)
 	}
 }
 
+/* Looked up once: with EVP_sha256() OpenSSL 3 searches its providers at each
+   use, which costs more than the digest of a short text. No program of ours
+   has threads. */
+static const EVP_MD *sha256(void)
+{
+	static EVP_MD *digest;
+
+	if (digest == NULL) {
+		digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+		must(digest != NULL, "SHA-256");
+	}
+	return digest;
+}
+
 void hash_sha256_init(struct hash_sha256 *hash)
 {
 	hash->context = EVP_MD_CTX_new();
 	must(hash->context != NULL, "EVP_MD_CTX_new");
-	must(EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL), "SHA-256");
+	must(EVP_DigestInit_ex(hash->context, sha256(), NULL), "SHA-256");
 }
 
 void hash_sha256_update(struct hash_sha256 *hash, struct span bytes)
@@ -46,8 +60,15 @@ void hash_sha256_finish(struct hash_sha256 *hash)
 
 void hash_sha256(struct span bytes, unsigned char digest_r[HASH_SHA256_SIZE])
 {
-	must(EVP_Digest(bytes.ptr, bytes.len, digest_r, NULL, EVP_sha256(),
-			NULL),
+	static EVP_MD_CTX *context;
+
+	if (context == NULL) {
+		context = EVP_MD_CTX_new();
+		must(context != NULL, "EVP_MD_CTX_new");
+	}
+	must(EVP_DigestInit_ex(context, sha256(), NULL) > 0 &&
+		     EVP_DigestUpdate(context, bytes.ptr, bytes.len) > 0 &&
+		     EVP_DigestFinal_ex(context, digest_r, NULL) > 0,
 	     "SHA-256");
 }
 
@@ -81,17 +102,42 @@ static EVP_MAC_CTX *hmac_context(void)
 	return context;
 }
 
+/* Give the context its key, unless it has it from the call before: setting
+   up a key costs as much as the HMAC of a short text, and mostly there is one
+   key for all. */
+static void set_key(EVP_MAC_CTX *context, struct span key)
+{
+	/* Longer keys are set each time. */
+	static unsigned char kept[HASH_SHA256_SIZE];
+	static size_t kept_len = SIZE_MAX;
+	bool same = key.len == kept_len &&
+		    (key.len == 0 || memcmp(key.ptr, kept, key.len) == 0);
+	/* NULL means the key of the call before. */
+	const char *bytes = same ? NULL : key.len == 0 ? "" : key.ptr;
+
+	must(EVP_MAC_init(context, (const unsigned char *)bytes,
+			  same ? 0 : key.len, NULL),
+	     "HMAC");
+	if (same) {
+		return;
+	}
+	kept_len = SIZE_MAX;
+	explicit_bzero(kept, sizeof(kept));
+	if (key.len <= sizeof(kept)) {
+		if (key.len > 0) {
+			memcpy(kept, key.ptr, key.len);
+		}
+		kept_len = key.len;
+	}
+}
+
 void hash_hmac_sha256(struct span key, struct span bytes,
 		      unsigned char digest_r[HASH_SHA256_SIZE])
 {
 	EVP_MAC_CTX *context = hmac_context();
 	size_t len = 0;
 
-	/* A NULL key would mean the one of the call before. */
-	must(EVP_MAC_init(context,
-			  (const unsigned char *)(key.len == 0 ? "" : key.ptr),
-			  key.len, NULL),
-	     "HMAC");
+	set_key(context, key);
 	must(EVP_MAC_update(context, (const unsigned char *)bytes.ptr,
 			    bytes.len),
 	     "HMAC");
