@@ -10,6 +10,9 @@
 /* Clocks of senders are wrong by hours, not by days. */
 #define SEEN_AHEAD_MAX_S 86400
 
+/* Bytes of a payload with a contact or two. */
+#define PAYLOAD_USUAL 1500
+
 const char *record_direction_name(enum record_direction direction)
 {
 	return direction == RECORD_OUTGOING ? "out" : "in";
@@ -194,6 +197,8 @@ int record_encode(const struct record *record, struct span event_key,
 	*entry_r = (struct record_entry){
 		.payload = STRBUF_INIT(RECORD_PAYLOAD_MAX),
 	};
+	/* One allocation for nearly all. */
+	strbuf_reserve(&entry_r->payload, PAYLOAD_USUAL);
 	memcpy(entry_r->organization_id, record->organization_id,
 	       UUID_TEXT_SIZE);
 	make_id(event_key, parts, 3, entry_r->event);
