@@ -218,17 +218,36 @@ void contact_add_url(struct contact *contact, struct span url)
 	contact->urls[contact->url_count++] = span_dup(url);
 }
 
+/* Can the byte stand in a JSON text as it is, whatever is beside it? */
+static bool json_is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void json_string(struct strbuf *out, const char *text)
 {
+	struct span rest = span_str(text);
+
 	if (text == NULL) {
 		strbuf_add_str(out, "null");
 		return;
 	}
 	strbuf_add_char(out, '"');
-	for (struct span rest = span_str(text); rest.len > 0;) {
+	while (rest.len > 0) {
 		struct span before = rest;
-		uint32_t c = chars_next(&rest);
+		size_t plain = 0;
+		uint32_t c;
 
+		while (plain < rest.len &&
+		       json_is_plain((unsigned char)rest.ptr[plain])) {
+			plain++;
+		}
+		if (plain > 0) {
+			strbuf_add(out, span_first(rest, plain));
+			rest = span_from(rest, plain);
+			continue;
+		}
+		c = chars_next(&rest);
 		if (c == '"' || c == '\\') {
 			strbuf_addf(out, "\\%c", (char)c);
 		} else if (c < ' ' || c == 0x7f) {
@@ -245,7 +264,9 @@ static void json_string(struct strbuf *out, const char *text)
 
 static void json_member(struct strbuf *out, const char *name, const char *text)
 {
-	strbuf_addf(out, "\"%s\":", name);
+	strbuf_add_char(out, '"');
+	strbuf_add_str(out, name);
+	strbuf_add_str(out, "\":");
 	json_string(out, text);
 	strbuf_add_char(out, ',');
 }
@@ -260,8 +281,9 @@ static void json_phones(struct strbuf *out, const struct contact *contact)
 		json_member(out, "e164", phone->e164);
 		json_member(out, "ext", phone->ext);
 		json_member(out, "raw", phone->raw);
-		strbuf_addf(out, "\"kind\":\"%s\"}",
-			    phone_kind_name(phone->kind));
+		strbuf_add_str(out, "\"kind\":\"");
+		strbuf_add_str(out, phone_kind_name(phone->kind));
+		strbuf_add_str(out, "\"}");
 	}
 	strbuf_add_str(out, "],\"urls\":[");
 	for (size_t i = 0; i < contact->url_count; i++) {
@@ -280,12 +302,32 @@ static void json_sources(struct strbuf *out, unsigned int sources)
 	strbuf_add_str(out, "\"source\":[");
 	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 		if ((sources & 1u << i) != 0) {
-			strbuf_addf(out, "%s\"%s\"", first ? "" : ",",
-				    names[i]);
+			strbuf_add_str(out, first ? "\"" : ",\"");
+			strbuf_add_str(out, names[i]);
+			strbuf_add_char(out, '"');
 			first = false;
 		}
 	}
 	strbuf_add_str(out, "],");
+}
+
+void contact_add_json(const struct contact *contact, struct strbuf *out)
+{
+	unsigned int hundredths =
+		(unsigned int)(contact->confidence * 100 + 0.5);
+
+	strbuf_add_char(out, '{');
+	json_member(out, "email", contact->email);
+	json_member(out, "name", contact->name);
+	json_member(out, "title", contact->title);
+	json_member(out, "company", contact->company);
+	json_phones(out, contact);
+	json_member(out, "postal_address", contact->postal_address);
+	json_member(out, "kind", contact_kind_name(contact->kind));
+	json_member(out, "role", contact_role_name(contact->role));
+	json_sources(out, contact->sources);
+	strbuf_addf(out, "\"confidence\":%u.%02u}", hundredths / 100,
+		    hundredths % 100);
 }
 
 char *contact_to_json(const struct contact *contact)
@@ -293,17 +335,7 @@ char *contact_to_json(const struct contact *contact)
 	struct strbuf out = STRBUF_INIT(JSON_MAX);
 	char *json;
 
-	strbuf_add_char(&out, '{');
-	json_member(&out, "email", contact->email);
-	json_member(&out, "name", contact->name);
-	json_member(&out, "title", contact->title);
-	json_member(&out, "company", contact->company);
-	json_phones(&out, contact);
-	json_member(&out, "postal_address", contact->postal_address);
-	json_member(&out, "kind", contact_kind_name(contact->kind));
-	json_member(&out, "role", contact_role_name(contact->role));
-	json_sources(&out, contact->sources);
-	strbuf_addf(&out, "\"confidence\":%.2f}", contact->confidence);
+	contact_add_json(contact, &out);
 	json = span_dup(strbuf_span(&out));
 	strbuf_finish(&out);
 	return json;

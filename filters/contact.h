@@ -4,6 +4,7 @@
 #define POSTERN_FILTERS_CONTACT_H
 
 #include "lib/span.h"
+#include "lib/strbuf.h"
 
 /* Limits of what one message can teach; more is dropped, not an error. */
 #define CONTACTS_MAX	   256
@@ -119,5 +120,7 @@ void contact_add_url(struct contact *contact, struct span url);
 /* One JSON object (the form in the manual page of postern-extract), without
    line end. Free with free(). */
 char *contact_to_json(const struct contact *contact);
+/* The same at the end of out. */
+void contact_add_json(const struct contact *contact, struct strbuf *out);
 
 #endif
