@@ -118,6 +118,14 @@ int inspect_request_decode(struct span body, struct inspect_request *request_r,
    is a control character. */
 static bool is_clean_text(struct span text)
 {
+	size_t plain = 0;
+
+	/* Mostly that is all there is. */
+	while (plain < text.len && text.ptr[plain] >= ' ' &&
+	       text.ptr[plain] < 0x7f) {
+		plain++;
+	}
+	text = span_from(text, plain);
 	if (!span_is_utf8(text)) {
 		return false;
 	}
