@@ -22,8 +22,13 @@
 #include "queue/publisher.h"
 
 /* Messages remembered as inspected: 2 MiB. */
-#define MEMORY_SLOTS   (256 * 1024)
+#define MEMORY_SLOTS (256 * 1024)
+/* In a key: only the headers were seen. Not the lowest bits, which choose the
+   place. */
+#define HEADERS_ONLY   (UINT64_C(1) << 63)
 #define EVENT_KEY_SIZE 32
+/* Bytes of a contact's JSON. */
+#define JSON_USUAL     640
 #define DRAIN_CHECK_MS 50
 #define DRAIN_CHECKS   100
 
@@ -98,12 +103,41 @@ static struct span message_name(const struct inspector_answer *answer,
 	return span_str(digest);
 }
 
+/* The contacts as a record has them; their JSON is one text, which is
+   returned and which they borrow from. */
+static struct strbuf write_contacts(const struct contact_list *list,
+				    struct record_contact *contacts_r)
+{
+	struct strbuf json = STRBUF_INIT(RECORD_PAYLOAD_MAX);
+	size_t from = 0;
+
+	strbuf_reserve(&json, list->count * JSON_USUAL);
+	/* First all lengths: the text moves while it grows. */
+	for (size_t i = 0; i < list->count; i++) {
+		const struct contact *contact = &list->items[i];
+
+		contact_add_json(contact, &json);
+		contacts_r[i] = (struct record_contact){
+			.json = { .len = json.len - from },
+			.name_source = span_str(name_source_text(contact)),
+		};
+		from = json.len;
+	}
+	from = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		contacts_r[i].json.ptr = json.ptr + from;
+		from += contacts_r[i].json.len;
+	}
+	return json;
+}
+
 static void publish(const struct passage *passage,
 		    const struct inspector_answer *answer)
 {
 	const struct contact_list *list = answer->contacts;
 	struct record_contact *contacts =
 		xcalloc(list->count, sizeof(*contacts));
+	struct strbuf json = write_contacts(list, contacts);
 	char digest[HASH_HEX_SIZE];
 	struct record record = {
 		.organization = span_str(passage->organization->name),
@@ -123,18 +157,8 @@ static void publish(const struct passage *passage,
 
 	snprintf(record.organization_id, sizeof(record.organization_id), "%s",
 		 passage->organization->id);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct contact *contact = &list->items[i];
-
-		contacts[i] = (struct record_contact){
-			.json = span_str(contact_to_json(contact)),
-			.name_source = span_str(name_source_text(contact)),
-		};
-	}
 	publisher_publish(passage->pipeline->publisher, &record);
-	for (size_t i = 0; i < list->count; i++) {
-		free((char *)(uintptr_t)contacts[i].json.ptr);
-	}
+	strbuf_finish(&json);
 	free(contacts);
 }
 
@@ -156,7 +180,8 @@ static void on_answer(void *context, const struct inspector_answer *answer)
 
 /* -- from session to inspector -- */
 
-static void inspect(struct pipeline *p, struct session *s,
+/* Return whether the inspectors took it. */
+static bool inspect(struct pipeline *p, struct session *s,
 		    const struct tap_source *source, struct span bytes)
 {
 	const struct session_route *route = session_route(s);
@@ -191,7 +216,9 @@ static void inspect(struct pipeline *p, struct session *s,
 	if (!inspector_ask(p->inspectors, &origin, bytes, on_answer, passage)) {
 		/* Counted there. */
 		passage_destroy(passage);
+		return false;
 	}
+	return true;
 }
 
 /* Does what this session carries teach anybody anything? */
@@ -209,8 +236,7 @@ static uint64_t memory_key(const struct pipeline *p, const struct session *s,
 {
 	return message_memory_key(p->memory, span_str(session_mailbox(s)),
 				  source->folder_name, source->uidvalidity,
-				  source->uid) ^
-	       (source->headers_only ? 1 : 0);
+				  source->uid);
 }
 
 static bool has_key(const struct tap_source *source)
@@ -218,15 +244,28 @@ static bool has_key(const struct tap_source *source)
 	return source->uid != 0 && source->uidvalidity != 0;
 }
 
+/* Has all that it can teach been asked already? Its whole content teaches
+   what its headers would. */
+static bool is_known(const struct pipeline *p, const struct session *s,
+		     const struct tap_source *source)
+{
+	uint64_t key;
+
+	if (!has_key(source)) {
+		return false;
+	}
+	key = memory_key(p, s, source);
+	return message_memory_has(p->memory, key) ||
+	       (source->headers_only &&
+		message_memory_has(p->memory, key ^ HEADERS_ONLY));
+}
+
 static bool on_wants_message(struct session *s, const struct tap_source *source)
 {
-	struct pipeline *p = the_pipeline;
-
 	if (!is_inspected(s)) {
 		return false;
 	}
-	if (has_key(source) &&
-	    message_memory_has(p->memory, memory_key(p, s, source))) {
+	if (is_known(the_pipeline, s, source)) {
 		metric_add(METRIC_TAP_KNOWN, 1);
 		return false;
 	}
@@ -237,28 +276,27 @@ static void on_message(struct session *s, const struct tap_source *source,
 		       struct span bytes)
 {
 	struct pipeline *p = the_pipeline;
+	struct tap_source header = *source;
 
 	if (!is_inspected(s)) {
 		return;
 	}
-	if (has_key(source)) {
-		uint64_t key = memory_key(p, s, source);
-
-		if (message_memory_has(p->memory, key)) {
-			metric_add(METRIC_TAP_KNOWN, 1);
-			return;
-		}
-		message_memory_add(p->memory, key);
-	}
-	if (source->envelope_rcpts.ptr != NULL) {
-		struct tap_source header = *source;
-
-		/* Submitted: see submission.h. */
-		header.headers_only = true;
-		inspect(p, s, &header, message_header_block(bytes));
+	if (is_known(p, s, source)) {
+		metric_add(METRIC_TAP_KNOWN, 1);
 		return;
 	}
-	inspect(p, s, source, bytes);
+	if (source->envelope_rcpts.ptr != NULL) {
+		/* Submitted: see submission.h. */
+		header.headers_only = true;
+		bytes = message_header_block(bytes);
+	}
+	/* What was refused may be asked again. */
+	if (inspect(p, s, &header, bytes) && has_key(source)) {
+		message_memory_add(
+			p->memory,
+			memory_key(p, s, source) ^
+				(source->headers_only ? HEADERS_ONLY : 0));
+	}
 }
 
 /* -- transactions -- */
