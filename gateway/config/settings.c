@@ -361,7 +361,8 @@ static int read_file(const char *path, struct strbuf *out)
 	failed = ferror(file);
 	fclose(file);
 	if (out->overflow || span_find(strbuf_span(out), '\0') >= 0) {
-		errno = EFBIG;
+		/* With a NUL it is no text. */
+		errno = out->overflow ? EFBIG : EILSEQ;
 		return -1;
 	}
 	return failed ? -1 : 0;

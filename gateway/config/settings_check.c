@@ -11,6 +11,9 @@
 #include "config/settings_table.h"
 #include "lib/uuid.h"
 
+/* For columns and for people. */
+#define ORGANIZATION_NAME_MAX 200
+
 struct check {
 	const struct settings *settings;
 	settings_report *report;
@@ -187,17 +190,41 @@ static void check_providers(struct check *c)
 	}
 }
 
+/* name is one of a set already, so in the form that sets keep. */
+static bool has_domain(const struct domain_set *set, const char *name)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (strcmp(set->names[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check_domains(struct check *c, size_t i)
 {
 	const struct organization *o = &c->settings->organizations[i];
+
+	if (o->domains.count == 0) {
+		say(c, true, SECTION_ORGANIZATION, i,
+		    "organization \"%s\" has no domains: set domains "
+		    "= {\"example.com\"}",
+		    o->name);
+	}
+	/* The inspectors would not hear of those beyond, and take the people
+	   there for strangers. */
+	if (o->domains.count > DOMAIN_SET_MAX) {
+		say(c, true, SECTION_ORGANIZATION, i,
+		    "organization \"%s\" has %zu domains: %d are possible",
+		    o->name, o->domains.count, DOMAIN_SET_MAX);
+	}
 
 	for (size_t d = 0; d < o->domains.count; d++) {
 		for (size_t k = 0; k < i; k++) {
 			const struct organization *other =
 				&c->settings->organizations[k];
 
-			if (domain_set_has(&other->domains,
-					   span_str(o->domains.names[d]))) {
+			if (has_domain(&other->domains, o->domains.names[d])) {
 				say(c, true, SECTION_ORGANIZATION, i,
 				    "domain %s belongs to organization \"%s\" "
 				    "already: it can have one owner",
@@ -207,17 +234,59 @@ static void check_domains(struct check *c, size_t i)
 	}
 }
 
+static bool is_name(struct span name)
+{
+	if (name.len == 0 || name.len > ORGANIZATION_NAME_MAX ||
+	    !span_is_utf8(name)) {
+		return false;
+	}
+	for (size_t i = 0; i < name.len; i++) {
+		if ((unsigned char)name.ptr[i] < ' ' || name.ptr[i] == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Two organizations with one id would be one in the database, each with the
+   other's contacts. */
+static void check_id(struct check *c, size_t i)
+{
+	const struct organization *o = &c->settings->organizations[i];
+	char id[UUID_TEXT_SIZE];
+	char other_id[UUID_TEXT_SIZE];
+
+	if (uuid_parse(span_str(o->id), id) < 0) {
+		say(c, true, SECTION_ORGANIZATION, i,
+		    "organization \"%s\": id \"%s\" is no UUID: leave "
+		    "it out to have one made from the name",
+		    o->name, o->id);
+		return;
+	}
+	for (size_t k = 0; k < i; k++) {
+		const struct organization *other =
+			&c->settings->organizations[k];
+
+		if (uuid_parse(span_str(other->id), other_id) == 0 &&
+		    strcmp(id, other_id) == 0) {
+			say(c, true, SECTION_ORGANIZATION, i,
+			    "organization \"%s\" has the id of \"%s\": each "
+			    "needs one of its own",
+			    o->name, other->name);
+		}
+	}
+}
+
 static void check_organizations(struct check *c)
 {
 	for (size_t i = 0; i < c->settings->organization_count; i++) {
 		const struct organization *o = &c->settings->organizations[i];
-		char id[UUID_TEXT_SIZE];
 
-		if (o->domains.count == 0) {
+		if (!is_name(span_str(o->name))) {
 			say(c, true, SECTION_ORGANIZATION, i,
-			    "organization \"%s\" has no domains: set domains "
-			    "= {\"example.com\"}",
-			    o->name);
+			    "an organization's name has 1 to %d bytes of "
+			    "UTF-8 without control characters",
+			    ORGANIZATION_NAME_MAX);
 		}
 		if (!provider_is_known(c, o->provider)) {
 			say(c, true, SECTION_ORGANIZATION, i,
@@ -225,18 +294,13 @@ static void check_organizations(struct check *c)
 			    "defined",
 			    o->name, o->provider);
 		}
-		if (uuid_parse(span_str(o->id), id) < 0) {
-			say(c, true, SECTION_ORGANIZATION, i,
-			    "organization \"%s\": id \"%s\" is no UUID: leave "
-			    "it out to have one made from the name",
-			    o->name, o->id);
-		}
 		if (o->region[0] != '\0' && strlen(o->region) != 2) {
 			say(c, true, SECTION_ORGANIZATION, i,
 			    "organization \"%s\": region \"%s\" is no country "
 			    "code: write two letters, such as DE",
 			    o->name, o->region);
 		}
+		check_id(c, i);
 		check_domains(c, i);
 	}
 }

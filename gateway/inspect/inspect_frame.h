@@ -23,7 +23,7 @@
 
 /* RFC 5322 2.1.1: a line, and a Message-ID stands on one. */
 #define INSPECT_MAX_MESSAGE_ID 998
-#define INSPECT_MAX_DOMAINS    1000
+#define INSPECT_MAX_DOMAINS    DOMAIN_SET_MAX
 
 struct inspect_request {
 	uint64_t id;

@@ -9,6 +9,10 @@
 /* RFC 1035 2.3.4. */
 #define DOMAIN_MAX 253
 
+/* Domains of one organization: all of them go to the inspector with each
+   message. */
+#define DOMAIN_SET_MAX 1000
+
 /* Write the canonical form of a domain (UTF-8 or ASCII, with or without a
    final dot) and a NUL. Return 0, or -1 when it is no host name of at least
    one label, or too long. An address literal ("[192.0.2.1]") is returned

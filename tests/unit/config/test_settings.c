@@ -112,6 +112,16 @@ static void a_bad_file_is_refused_with_line_and_hint(void **state)
 		{ GOOD_TEXT "organization \"a\" { domains = {\"x.org\"} }\n"
 			    "organization \"b\" { domains = {\"m.x.org\"} }\n",
 		  5, "belongs to organization \"a\"" },
+		{ GOOD_TEXT "organization \"\" { domains = {\"x.org\"} }\n", 4,
+		  "name has 1 to" },
+		{ GOOD_TEXT
+		  "organization \"a\x01\" { domains = {\"x.org\"} }\n",
+		  4, "name has 1 to" },
+		{ GOOD_TEXT "organization \"a\" { domains = {\"x.org\"} id = "
+			    "\"ABCDEFAB-1111-4111-8111-111111111111\" }\n"
+			    "organization \"b\" { domains = {\"y.org\"} id = "
+			    "\"abcdefab-1111-4111-8111-111111111111\" }\n",
+		  5, "has the id of \"a\"" },
 		{ GOOD_TEXT "default_provider = \"zz\"\n", 0,
 		  "\"zz\" is not defined" },
 		{ GOOD_TEXT "listener \"c\" { port = 993 }\n", 4,
