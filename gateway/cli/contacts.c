@@ -276,6 +276,16 @@ choose_organization(const struct settings *settings, const char *name)
 	return NULL;
 }
 
+/* A pager may stand still for an hour between two pages. */
+static enum database_outcome allow_pauses(struct contacts *contacts)
+{
+	return database_run(
+		contacts->database,
+		"SELECT set_config('idle_in_transaction_session_timeout', "
+		"'0', true)",
+		0, NULL, NULL, &contacts->err);
+}
+
 static int run_verb(size_t verb, const struct settings *settings,
 		    const struct arguments *arguments)
 {
@@ -291,7 +301,8 @@ static int run_verb(size_t verb, const struct settings *settings,
 					  "postern contacts", &contacts.err);
 	if (contacts.database == NULL ||
 	    database_begin(contacts.database, organization->id,
-			   &contacts.err) != DATABASE_DONE) {
+			   &contacts.err) != DATABASE_DONE ||
+	    allow_pauses(&contacts) != DATABASE_DONE) {
 		status = command_fail("contacts", "%s", contacts.err.text);
 	} else {
 		status = verbs[verb].run(&contacts);
