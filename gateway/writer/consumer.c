@@ -19,6 +19,13 @@
 #define COMMAND_TIMEOUT_S 10
 #define WAIT_MAX_MS	  2000
 
+/* Entries asked for after a connect. A record is 1 KiB or so, but anyone may
+   send mail whose cards make one of 800 KiB; so many of those as of the usual
+   ones would end the writer for want of memory, each time it starts anew. */
+#define READ_FIRST 16
+/* Payload of one batch, several times that when parsed. */
+#define READ_BYTES_MAX (16u * 1024 * 1024)
+
 #define NUMBER_SIZE 24
 
 static int64_t now_ms(void)
@@ -107,6 +114,7 @@ int consumer_connect(struct consumer *consumer, struct error *err_r)
 		}
 	}
 	begin_history(consumer);
+	consumer->read_count = READ_FIRST;
 	return 0;
 }
 
@@ -267,7 +275,7 @@ static redisReply *read_group(struct consumer *consumer,
 	unsigned int end =
 		one == NULL ? consumer->settings.partitions : first + 1;
 
-	snprintf(count, sizeof(count), "%d", CONSUMER_READ_MAX);
+	snprintf(count, sizeof(count), "%u", consumer->read_count);
 	words_add(&words, "XREADGROUP");
 	words_add(&words, "GROUP");
 	words_add(&words, CONSUMER_GROUP);
@@ -371,10 +379,10 @@ static int claim_some(struct consumer *consumer, struct consumer_batch *batch,
 {
 	struct partition *partition = &consumer->partitions[consumer->at];
 	redisReply *reply = redisCommand(
-		consumer->redis, "XAUTOCLAIM %s %s %s %u %s COUNT %d",
+		consumer->redis, "XAUTOCLAIM %s %s %s %u %s COUNT %u",
 		partition->key, CONSUMER_GROUP, consumer->name,
 		consumer->settings.claim_idle_ms, partition->claim_id,
-		CONSUMER_READ_MAX);
+		consumer->read_count);
 
 	if (!reply_is_array(reply, 3) || !is_text(reply->element[0])) {
 		return consumer_fail(consumer, reply, err_r);
@@ -445,6 +453,26 @@ static int read_stages(struct consumer *consumer, struct consumer_batch *batch,
 		batch, err_r);
 }
 
+/* Ask for more or for less the next time. */
+static void adapt_count(struct consumer *consumer,
+			const struct consumer_batch *batch)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		bytes += batch->entries[i].fields.payload.len;
+	}
+	if (bytes > READ_BYTES_MAX && consumer->read_count > 1) {
+		consumer->read_count /= 2;
+	} else if (bytes < READ_BYTES_MAX / 4 &&
+		   batch->count >= consumer->read_count) {
+		consumer->read_count *= 2;
+		if (consumer->read_count > CONSUMER_READ_MAX) {
+			consumer->read_count = CONSUMER_READ_MAX;
+		}
+	}
+}
+
 int consumer_read(struct consumer *consumer, struct consumer_batch *batch_r,
 		  struct error *err_r)
 {
@@ -458,5 +486,6 @@ int consumer_read(struct consumer *consumer, struct consumer_batch *batch_r,
 		consumer_batch_finish(batch_r);
 		return 0;
 	}
+	adapt_count(consumer, batch_r);
 	return 1;
 }

@@ -33,6 +33,8 @@ struct consumer {
 	/* The partition that history or claim is at. */
 	unsigned int at;
 	int64_t next_claim_ms;
+	/* How many entries of a stream the next read asks for. */
+	unsigned int read_count;
 };
 
 /* A command is a list of words; both arrays grow together. */

@@ -137,19 +137,28 @@ static int await_answer(struct database *database, int64_t deadline)
 	return pending;
 }
 
-/* By the class of the SQLSTATE (PostgreSQL, appendix A). */
+/* By the class of the SQLSTATE (PostgreSQL, appendix A). Only what speaks of
+   the values is the record's fault. A right that was taken away, a table that
+   is not there, a disk that is full are the server's: it would refuse every
+   other record, too, until somebody mends it. */
 static enum database_outcome judge(const PGresult *result)
 {
 	static const struct {
 		const char *state;
 		enum database_outcome outcome;
 	} rows[] = {
-		/* Transaction rollback; resources; operator intervention. */
-		{ "40", DATABASE_RETRY },    { "53", DATABASE_RETRY },
-		{ "55P03", DATABASE_RETRY }, { "57014", DATABASE_RETRY },
-		{ "57P", DATABASE_LOST },    { "08", DATABASE_LOST },
-		{ "25P03", DATABASE_LOST },  { "58", DATABASE_RETRY },
-		{ "25006", DATABASE_RETRY },
+		{ "08", DATABASE_LOST },
+		{ "57P", DATABASE_LOST },
+		{ "25P03", DATABASE_LOST },
+		/* Resources; read-only; rights and names. */
+		{ "53", DATABASE_LOST },
+		{ "25006", DATABASE_LOST },
+		{ "42", DATABASE_LOST },
+		/* Data; constraints; too large; raised by our functions. */
+		{ "22", DATABASE_REFUSED },
+		{ "23", DATABASE_REFUSED },
+		{ "54", DATABASE_REFUSED },
+		{ "P0", DATABASE_REFUSED },
 	};
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
@@ -161,7 +170,7 @@ static enum database_outcome judge(const PGresult *result)
 			return rows[i].outcome;
 		}
 	}
-	return DATABASE_REFUSED;
+	return DATABASE_RETRY;
 }
 
 static enum database_outcome take_result(struct database *database,

@@ -19,7 +19,8 @@ enum database_outcome {
 	DATABASE_RETRY,
 	/* The statement or its values are at fault, and will be again. */
 	DATABASE_REFUSED,
-	/* No connection any more. Of a COMMIT: unknown if it took effect. */
+	/* No connection any more, or a server that can file nothing as it is.
+	   Of a COMMIT: unknown if it took effect. */
 	DATABASE_LOST,
 };
 

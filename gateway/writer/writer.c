@@ -118,9 +118,7 @@ static int have_store(struct writer *w, struct error *err)
 			if (note_absent(w, &w->store_absence, err) < 0) {
 				return -1;
 			}
-			continue;
 		}
-		note_present(&w->store_absence);
 	}
 	return 0;
 }
@@ -173,6 +171,8 @@ static enum database_outcome file_items(struct writer *w,
 	}
 	free(readings);
 	if (outcome == DATABASE_DONE) {
+		/* Not when it connected: it may still refuse to file. */
+		note_present(&w->store_absence);
 		w->counts->records += counts.new_events;
 		w->counts->old_records += counts.old_events;
 		w->counts->sightings += counts.new_sightings;
@@ -320,7 +320,11 @@ static int step(struct writer *w, struct error *err)
 	int status;
 
 	/* First the store: what is read must have a place to go. */
-	if (have_store(w, err) < 0 || have_consumer(w, err) < 0) {
+	if (have_store(w, err) < 0) {
+		return -1;
+	}
+	note_present(&w->store_absence);
+	if (have_consumer(w, err) < 0) {
 		return -1;
 	}
 	status = consumer_read(w->consumer, &batch, err);

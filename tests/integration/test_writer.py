@@ -239,6 +239,50 @@ def test_one_record_postgresql_refuses_stops_no_other(clean):
     assert "poison@" not in log
 
 
+def test_a_server_that_can_file_nothing_is_waited_for(clean):
+    """No record's fault: none of them may end as a dead letter."""
+    clean.postgresql.query(
+        "REVOKE INSERT ON postern.event FROM postern_writer")
+    try:
+        add(clean, *[record("<%d@x>" % n, [contact("p%d@x.example" % n)])
+                     for n in range(30)])
+        writer = clean.writer("patient")
+        writer.start()
+        wait_until(lambda: "permission denied" in writer.log_text(),
+                   "the reason", 20)
+        time.sleep(3)
+        log = writer.log_text()
+        assert log.count("permission denied") == 1, log
+    finally:
+        clean.postgresql.query(
+            "GRANT INSERT ON postern.event TO postern_writer")
+    wait_until(lambda: left(clean) == (0, 0), "the records", 20)
+    writer.stop()
+    assert rows(clean, "SELECT count(*) FROM postern.contact") == [["30"]]
+    assert "dead" not in writer.log_text().replace("dead=0", "")
+
+
+def test_records_of_any_size_are_read_in_bounded_memory(clean):
+    """400 records of 800 KiB took 1.3 GiB."""
+    long = "x" * 500
+    for n in range(0, 400, 50):
+        add(clean, *[record("<%d@x>" % k, [contact(
+            "p%d@x.example" % m, long, title=long, company=long,
+            postal_address=long, source=["vcard"],
+            urls=["https://%d.%s" % (u, long) for u in range(8)],
+            phones=[{"e164": "+4989%06d" % (m * 16 + p), "kind": "work",
+                     "raw": long} for p in range(16)]) for m in range(50)])
+            for k in range(n, n + 50)])
+    writer = clean.writer("large")
+    writer.start()
+    wait_until(lambda: left(clean) == (0, 0), "the records", 100)
+    with open("/proc/%d/status" % writer.pid) as status:
+        peak = next(int(line.split()[1]) for line in status
+                    if line.startswith("VmHWM"))
+    writer.stop()
+    assert peak < 300 * 1024, "%d KiB" % peak
+
+
 def test_what_a_dead_writer_had_read_is_taken_over(clean):
     add(clean, *[record("<%d@x>" % n, [contact("p%d@x.example" % n)])
                  for n in range(1200)])
