@@ -143,6 +143,8 @@ static void begin_passing(struct imap_relay *r,
 			  const struct imap_session *m)
 {
 	r->command = imap_track_command(&r->track, head);
+	r->client_answered = false;
+	r->client_continued = false;
 	strbuf_clear(&r->text);
 	if (r->taps && r->command->type == IMAP_CMD_APPEND) {
 		r->command->append = imap_append_create(
