@@ -145,9 +145,13 @@ void imap_relay_destroy(struct imap_relay **relay)
 
 static void set_idle_timer(struct imap_session *m)
 {
-	unsigned int idle = session_settings(m->session)->limits.idle_timeout_s;
+	const struct limits_settings *limits =
+		&session_settings(m->session)->limits;
 
-	session_set_timeout(m->session, idle / IDLE_TICKS + 1);
+	session_set_timeout(m->session,
+			    m->relay->client_eof
+				    ? limits->server_read_timeout_s
+				    : limits->idle_timeout_s / IDLE_TICKS + 1);
 }
 
 void imap_relay_start(struct imap_session *m)
@@ -168,6 +172,12 @@ void imap_relay_timeout(struct imap_session *m)
 		/* Nothing happens: what is gathered will not get better, and
 		   a session at rest owns no buffers. */
 		imap_relay_flush_taps(m);
+	}
+	if (r->quiet_ticks > 0 &&
+	    (r->client_eof || relay_has_hung_up(m->session, SIDE_CLIENT))) {
+		/* Held back behind a command, it is not read. */
+		imap_relay_close(m, "client closed, server does not answer");
+		return;
 	}
 	if (r->quiet_ticks < IDLE_TICKS) {
 		set_idle_timer(m);
@@ -221,8 +231,10 @@ void imap_relay_eof(struct imap_session *m, enum side from)
 	} else if (r->bye || imap_track_is_quiet(&r->track)) {
 		imap_relay_close(m, "client closed");
 	} else {
-		/* It may have closed its half only: answers still go out. */
+		/* It may have closed its half only: answers still go out, as
+		   long as they come. */
 		r->client_eof = true;
+		set_idle_timer(m);
 	}
 }
 

@@ -21,7 +21,9 @@ static void go_on(struct imap_session *m)
 	}
 }
 
-/* Does an IDLE wait for its continuation before the command that passes? */
+/* Is an IDLE under way before the command that passes? Then "+" is for it: a
+   client may send DONE and more without waiting, but a server asks for a
+   literal only after it has answered the IDLE. */
 static bool is_idle_before(const struct imap_relay *r)
 {
 	const struct imap_command *command = r->track.first;
@@ -39,9 +41,12 @@ void imap_relay_client_continue(struct imap_session *m)
 {
 	struct imap_relay *r = m->relay;
 
+	if (is_idle_before(r)) {
+		return;
+	}
 	if (r->client_wait == CLIENT_WAITS_CONTINUATION) {
 		go_on(m);
-	} else if (r->command != NULL && !is_idle_before(r)) {
+	} else if (r->command != NULL) {
 		/* Dovecot asks once it has read the size: its "+" overtakes
 		   the CRLF behind it when that comes in a packet of its own. */
 		r->client_continued = true;

@@ -4,6 +4,7 @@
 #include "proxy/relay.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,14 @@ size_t relay_backlog(const struct session *s, enum side to)
 bool relay_was_truncated(const struct session *s, enum side from)
 {
 	return endpoint_of(s, from)->truncated;
+}
+
+bool relay_has_hung_up(const struct session *s, enum side from)
+{
+	const struct endpoint *e = endpoint_of(s, from);
+	struct pollfd poll_fd = { .fd = e->fd, .events = POLLRDHUP };
+
+	return e->eof || e->broken || (e->fd >= 0 && poll(&poll_fd, 1, 0) > 0);
 }
 
 uint64_t relay_bytes_in(const struct session *s, enum side from)

@@ -53,6 +53,10 @@ void relay_when_writable(struct session *s, enum side to,
    in on_eof. */
 bool relay_was_truncated(const struct session *s, enum side from);
 
+/* Has the peer closed its side of the connection, although its bytes are not
+   read at the moment (relay_pause)? It may still read. */
+bool relay_has_hung_up(const struct session *s, enum side from);
+
 /* Counters: plaintext bytes taken from a side so far. */
 uint64_t relay_bytes_in(const struct session *s, enum side from);
 

@@ -248,6 +248,11 @@ size_t relay_pending(const struct session *s, enum side from)
 	return s->held[from].len;
 }
 
+bool relay_has_hung_up(const struct session *s, enum side from)
+{
+	return s->hung_up[from];
+}
+
 uint64_t relay_bytes_in(const struct session *s, enum side from)
 {
 	return s->bytes_in[from];

@@ -33,6 +33,7 @@ struct session {
 	struct strbuf held[2];
 	bool paused[2];
 	bool resumed[2];
+	bool hung_up[2];
 	uint64_t bytes_in[2];
 	bool has_tls[2];
 	bool wants_tls[2];

@@ -50,7 +50,11 @@ void script_play(struct session *s, const struct line *rows, size_t count)
 			fake_connect_failed(s);
 			break;
 		case CLIENT_EOF:
-			s->protocol->on_eof(s, SIDE_CLIENT);
+			s->hung_up[SIDE_CLIENT] = true;
+			/* While it is not read nobody knows. */
+			if (!s->paused[SIDE_CLIENT]) {
+				s->protocol->on_eof(s, SIDE_CLIENT);
+			}
 			break;
 		case SERVER_EOF:
 			s->protocol->on_eof(s, SIDE_SERVER);

@@ -428,6 +428,28 @@ static void a_literal_sent_too_early_is_held(void **state)
 	SCRIPT(NULL, rows);
 }
 
+static void what_continues_an_idle_asks_for_no_literal(void **state)
+{
+	static const struct line rows[] = {
+		LOGIN,
+		FROM_CLIENT("2 IDLE\r\nDONE\r\n3 APPEND Sent {50}\r\n"),
+		FROM_SERVER("+ idling\r\n* 1 EXISTS\r\n2 OK\r\n3 NO no\r\n"),
+		/* Were the literal taken for asked, this would pass as part of
+		   it. */
+		{ CLIENT, "4 UNAUTHENTICATE\r\n" },
+		{ TO_SERVER, "" },
+		{ TO_CLIENT, "4 BAD This command is not available here.\r\n" },
+		FROM_CLIENT("5 IDLE\r\nDONE\r\n6 APPEND Sent {4}\r\n"),
+		FROM_SERVER("+ idling\r\n5 OK\r\n+ go\r\n"),
+		FROM_CLIENT("LOGO\r\n"),
+		FROM_SERVER("6 OK\r\n"),
+		{ TAP, "Sent 0 [] out|LOGO" },
+	};
+
+	(void)state;
+	SCRIPT(NULL, rows);
+}
+
 static void capability_lists_are_rewritten_everywhere(void **state)
 {
 	static const struct line rows[] = {
@@ -590,6 +612,28 @@ static void ends_of_connections(void **state)
 		FROM_SERVER("* 1 EXISTS\r\n2 OK\r\n"),
 		{ CLOSED, "client closed" },
 	};
+	static const struct line unanswered[] = {
+		LOGIN,
+		FROM_CLIENT("2 SEARCH ALL\r\n"),
+		{ CLIENT_EOF, "" },
+		{ TIMEOUT, "" },
+		FROM_SERVER("* SEARCH 1"),
+		{ TIMEOUT, "" },
+		{ OPEN, "" },
+		{ TIMEOUT, "" },
+		{ CLOSED, "client closed, server does not answer" },
+	};
+	static const struct line unread[] = {
+		LOGIN,
+		FROM_CLIENT("2 SEARCH ALL\r\n"),
+		{ CLIENT, "3 COMPRESS DEFLATE\r\n4 NOOP\r\n" },
+		{ TO_SERVER, "" },
+		{ CLIENT_EOF, "" },
+		{ TIMEOUT, "" },
+		{ OPEN, "" },
+		{ TIMEOUT, "" },
+		{ CLOSED, "client closed, server does not answer" },
+	};
 	static const struct line quiet[] = {
 		LOGIN,
 		{ TIMEOUT, "" },
@@ -613,6 +657,8 @@ static void ends_of_connections(void **state)
 	SCRIPT(NULL, cut);
 	SCRIPT(NULL, mid_literal);
 	SCRIPT(NULL, half);
+	SCRIPT(NULL, unanswered);
+	SCRIPT(NULL, unread);
 	SCRIPT(NULL, quiet);
 	SCRIPT(NULL, malformed);
 }
@@ -770,6 +816,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_wanted_only_passes),
 		cmocka_unit_test(appended_to_sent_is_outgoing),
 		cmocka_unit_test(a_literal_sent_too_early_is_held),
+		cmocka_unit_test(what_continues_an_idle_asks_for_no_literal),
 		cmocka_unit_test(capability_lists_are_rewritten_everywhere),
 		cmocka_unit_test(refused_commands_keep_their_place),
 		cmocka_unit_test(drain_cuts_between_commands),
