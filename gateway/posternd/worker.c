@@ -2,6 +2,7 @@
    pipeline, the channel's orders into both. */
 #include "posternd/worker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #include "proxy/worker.h"
 #include "smtp/smtp_session.h"
 
+/* Seconds in which no byte moved before memory is given back. */
+#define QUIET_TICKS 2
+
 struct worker {
 	const struct worker_start *start;
 	struct settings *settings;
@@ -25,6 +29,9 @@ struct worker {
 	struct event *channel_event;
 	struct event *tick;
 	uint32_t ticket_sequence;
+	/* Bytes that had moved at the last tick, and ticks without change. */
+	uint64_t moved;
+	unsigned int quiet_ticks;
 	bool draining;
 };
 
@@ -123,6 +130,21 @@ static void on_channel(evutil_socket_t fd, short what, void *context)
 	}
 }
 
+/* Handshakes and logins leave holes between what sessions at rest keep. When
+   nothing moves any more, the pages of those holes go back to the system:
+   about a tenth of what an idle session costs. */
+static void give_back_memory(struct worker *w)
+{
+	uint64_t moved = metric_get(METRIC_BYTES_FROM_CLIENTS) +
+			 metric_get(METRIC_BYTES_FROM_SERVERS);
+
+	w->quiet_ticks = moved == w->moved ? w->quiet_ticks + 1 : 0;
+	w->moved = moved;
+	if (w->quiet_ticks == QUIET_TICKS) {
+		malloc_trim(0);
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
 	struct worker *w = context;
@@ -130,6 +152,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	shared_take_tickets(w->start->shared, &w->ticket_sequence, w->proxy);
+	give_back_memory(w);
 }
 
 static const struct protocol *protocol_of(const struct listener_settings *l)

@@ -202,6 +202,9 @@ def check(figures, load):
                 load.name, figures["units"], came, wrong))
 
 
+SECONDS_AT_REST = 4
+
+
 def run_idle(bench, peer_class, directory, sessions, pushes):
     """Sessions in IDLE through a peer of their own: memory and pushes."""
     peer = peer_class(directory, bench)
@@ -216,7 +219,8 @@ def run_idle(bench, peer_class, directory, sessions, pushes):
         load = Load(bench, peer, "idle", port=peer.port("imap"),
                     sink_port=bench.sink.imap_port, users=sessions,
                     pushes=pushes)
-        time.sleep(0.5)
+        # At rest: whoever gives memory back has had time to.
+        time.sleep(SECONDS_AT_REST)
         memory = memory_kib(peer) - before
         before = cpu_seconds(peer)
         figures = load.run()

@@ -55,8 +55,9 @@ SSL_CTX *tls_server_context(const char *chain_file, const char *key_file)
 		fatal("cannot use certificate %s with key %s", chain_file,
 		      key_file);
 	}
-	/* A proxy towards us uses its own default; either costs the same. */
-	SSL_CTX_set1_groups_list(context, "P-256:X25519");
+	/* As mail programs and servers of today agree on; P-256 for those that
+	   do not know it. */
+	SSL_CTX_set1_groups_list(context, "X25519:P-256");
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(context, (const unsigned char *)"sink",
 				       4);
@@ -71,7 +72,7 @@ SSL_CTX *tls_client_context(const char *ca_file)
 		fatal("cannot read the authority in %s", ca_file);
 	}
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set1_groups_list(context, "P-256");
+	SSL_CTX_set1_groups_list(context, "X25519:P-256");
 	SSL_CTX_set_session_cache_mode(
 		context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(context, keep_session);
