@@ -229,7 +229,7 @@ def check_database(rig, users, readers):
                          ids=["behind-the-gateway", "workers-too"])
 def test_kill_anything_at_any_time(own_rig, long, with_workers):
     users = ["chaos%d@acme.com" % number for number in range(4)]
-    faults, per_user = (200, 2500) if long else (24, 250)
+    faults, per_user = (200, 5000) if long else (24, 250)
     gateway, writers = start_all(own_rig, users, per_user)
     dice = random.Random(SEED + with_workers)
     chaos = Chaos(own_rig, gateway, writers, dice)
