@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "queue/redis_address.h"
+
 static const char usage[] =
 	"usage: postern check [-c FILE]\n"
 	"\n"
@@ -81,6 +83,17 @@ static void check_directories(const struct settings *s, struct findings *f)
 	}
 }
 
+static void check_queue(const struct settings *s, struct findings *f)
+{
+	struct redis_address address;
+	struct error err;
+
+	if (redis_address_parse(s->queue.redis, &address, &err) < 0) {
+		f->count++;
+		fprintf(stderr, "%s:0: %s\n", f->file, err.text);
+	}
+}
+
 static void check_host(const struct service_settings *service,
 		       struct findings *f)
 {
@@ -130,6 +143,7 @@ int command_check(int argc, char **argv)
 	}
 	check_files(settings, &f);
 	check_directories(settings, &f);
+	check_queue(settings, &f);
 	for (size_t i = 0; i < settings->provider_count; i++) {
 		check_host(&settings->providers[i].imap, &f);
 		check_host(&settings->providers[i].smtp, &f);

@@ -118,7 +118,8 @@ void conf_print(const struct conf_choice *choice, FILE *out)
 		{ "imap_host", choice->imap_host },
 		{ "smtp_host", choice->smtp_host },
 	};
-	const struct chosen top[] = { { "state_dir", choice->state_dir },
+	const struct chosen top[] = { { "user", choice->user },
+				      { "state_dir", choice->state_dir },
 				      { "default_provider", "main" } };
 	const struct chosen queue[] = {
 		{ "event_key_file", event_key },

@@ -10,6 +10,8 @@ struct conf_choice {
 	const char *dir;
 	/* NULL: the default. */
 	const char *state_dir;
+	/* NULL: the default. */
+	const char *user;
 	const char *chain_file;
 	const char *key_file;
 	/* "generic", "gmail", ... */

@@ -19,6 +19,7 @@
 
 #define SELF_SIGNED_DAYS 825
 #define EVENT_KEY_SIZE	 32
+#define DEFAULT_USER	 "postern"
 
 static const char usage[] =
 	"usage: postern init [OPTION ...]\n"
@@ -269,11 +270,64 @@ static int init(struct init_options *o)
 	return status;
 }
 
+/* The file is read by a service that starts somewhere else. */
+static int make_absolute(struct init_options *o)
+{
+	const char **const paths[] = { &o->choice.dir, &o->choice.state_dir,
+				       &o->choice.chain_file,
+				       &o->choice.key_file };
+	char *here = getcwd(NULL, 0);
+
+	for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
+		if (*paths[i] == NULL || (*paths[i])[0] == '/') {
+			continue;
+		}
+		if (here == NULL) {
+			command_fail("init", "%s: %s", *paths[i],
+				     strerror(errno));
+			return -1;
+		}
+		/* Kept until the program ends, like the arguments. */
+		*paths[i] = xasprintf("%s/%s", here, *paths[i]);
+	}
+	free(here);
+	return 0;
+}
+
+/* Every value stands between quotation marks in the file. */
+static bool choice_is_plain(const struct conf_choice *choice)
+{
+	const char *const values[] = {
+		choice->dir,	    choice->state_dir, choice->user,
+		choice->chain_file, choice->key_file,  choice->preset,
+		choice->imap_host,  choice->smtp_host, choice->organization,
+		choice->domain,
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(values); i++) {
+		const char *c = values[i] == NULL ? "" : values[i];
+
+		while ((unsigned char)*c >= ' ' &&
+		       strchr("\"\\$", *c) == NULL) {
+			c++;
+		}
+		if (*c != '\0') {
+			command_fail("init",
+				     "\"%s\": neither quotation marks, "
+				     "backslashes, $ nor control "
+				     "characters are possible",
+				     values[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
 int command_init(int argc, char **argv)
 {
 	struct init_options o = {
 		.choice = { .dir = POSTERN_SYSCONFDIR, .preset = "generic" },
-		.user = "postern",
+		.user = DEFAULT_USER,
 	};
 	int option;
 
@@ -292,6 +346,15 @@ int command_init(int argc, char **argv)
 			fputs(usage, stderr);
 			return COMMAND_MISUSED;
 		}
+	}
+	if (make_absolute(&o) < 0) {
+		return COMMAND_FAILED;
+	}
+	if (strcmp(o.user, DEFAULT_USER) != 0) {
+		o.choice.user = o.user;
+	}
+	if (!choice_is_plain(&o.choice)) {
+		return COMMAND_MISUSED;
 	}
 	if ((o.choice.chain_file == NULL) != (o.choice.key_file == NULL)) {
 		command_fail("init", "--chain and --key belong together");

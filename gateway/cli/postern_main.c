@@ -26,6 +26,17 @@ static void print_usage(FILE *out)
 	      out);
 }
 
+/* What was printed must have arrived: an export to a full disk is none. */
+static int finish(char **argv, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout)) {
+		return status;
+	}
+	return status == COMMAND_OK
+		       ? command_fail(argv[1], "cannot write the output")
+		       : status;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -35,15 +46,16 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_usage(stdout);
-		return COMMAND_OK;
+		return finish(argv, COMMAND_OK);
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("postern " POSTERN_VERSION);
-		return COMMAND_OK;
+		return finish(argv, COMMAND_OK);
 	}
 	for (size_t i = 0; i < N_ELEMENTS(commands); i++) {
 		if (strcmp(commands[i].name, argv[1]) == 0) {
-			return commands[i].run(argc - 1, argv + 1);
+			return finish(argv,
+				      commands[i].run(argc - 1, argv + 1));
 		}
 	}
 	fprintf(stderr, "postern: no command \"%s\"\n\n", argv[1]);

@@ -395,8 +395,8 @@ static void parse(struct loader *l)
 	if (read_file(l->path, &text) < 0) {
 		struct error err;
 
-		error_set(&err, "cannot read it: %s; `postern init` writes one",
-			  strerror(errno));
+		error_set(&err, "cannot read it: %s%s", strerror(errno),
+			  errno == ENOENT ? "; `postern init` writes one" : "");
 		report_error(0, err.text);
 	} else {
 		parse_text(l, &text);

@@ -415,11 +415,20 @@ static int prepare_directories(const struct settings *s, struct error *err_r)
 	const char *dirs[] = { s->run_dir, s->state_dir, s->queue.journal_dir };
 
 	for (size_t i = 0; i < N_ELEMENTS(dirs); i++) {
-		if (mkdir(dirs[i], 0750) < 0 && errno != EEXIST) {
+		struct stat info;
+
+		if ((mkdir(dirs[i], 0750) < 0 && errno != EEXIST) ||
+		    stat(dirs[i], &info) < 0) {
 			return error_set(err_r,
 					 "%s: cannot make it: %s; create it, "
 					 "or name another in the configuration",
 					 dirs[i], strerror(errno));
+		}
+		if (!S_ISDIR(info.st_mode)) {
+			return error_set(err_r,
+					 "%s: is no directory; name another in "
+					 "the configuration",
+					 dirs[i]);
 		}
 	}
 	return privileges_drop(s->user, dirs, N_ELEMENTS(dirs), err_r);

@@ -20,6 +20,7 @@
 #include "posternd/message_memory.h"
 #include "posternd/submission.h"
 #include "queue/publisher.h"
+#include "queue/redis_address.h"
 
 /* Messages remembered as inspected: 2 MiB. */
 #define MEMORY_SLOTS (256 * 1024)
@@ -444,8 +445,13 @@ static int read_event_key(const char *path, unsigned char key_r[EVENT_KEY_SIZE],
 int pipeline_check(const struct settings *settings, struct error *err_r)
 {
 	unsigned char key[EVENT_KEY_SIZE];
+	struct redis_address redis;
 	int status = read_event_key(settings->queue.event_key_file, key, err_r);
 
+	if (status == 0) {
+		status = redis_address_parse(settings->queue.redis, &redis,
+					     err_r);
+	}
 	explicit_bzero(key, sizeof(key));
 	return status;
 }

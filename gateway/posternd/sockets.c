@@ -112,6 +112,9 @@ void sockets_finish(struct sockets *sockets)
 {
 	size_t total = sockets->listener_count * sockets->worker_count;
 
+	if (sockets->fds == NULL) {
+		return;
+	}
 	for (size_t i = 0; i < total && !sockets->inherited; i++) {
 		if (sockets->fds[i] >= 0) {
 			close(sockets->fds[i]);

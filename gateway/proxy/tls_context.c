@@ -49,6 +49,10 @@ const char *tls_error_text(void)
 	unsigned long code = ERR_get_error();
 	const char *reason = ERR_reason_error_string(code);
 
+	if (reason == NULL && ERR_SYSTEM_ERROR(code)) {
+		/* A file that is not there: OpenSSL has no words for it. */
+		reason = strerror(ERR_GET_REASON(code));
+	}
 	ERR_clear_error();
 	return reason == NULL ? "unknown error" : reason;
 }

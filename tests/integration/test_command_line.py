@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 
 import pytest
@@ -101,6 +102,49 @@ def test_missing_file_is_one_clear_line(postern, tmp_path):
     assert len(said.splitlines()) == 1 and "postern init" in said
 
 
+def test_a_file_that_cannot_be_read_says_why(postern, tmp_path):
+    (tmp_path / "nul.conf").write_bytes(b"a = 1\0\n")
+    for path, why in ((tmp_path, "directory"),
+                      (tmp_path / "nul.conf", "character")):
+        status, _, said = postern("check", "-c", path)
+        assert status == 1
+        assert len(said.splitlines()) == 1 and why in said
+        assert "postern init" not in said
+
+
+def test_check_reads_the_address_of_redis(postern, tmp_path):
+    file = tmp_path / "redis.conf"
+    file.write_text(postern("init", "--print", "--imap-host", "127.0.0.1")[1]
+                    + 'queue { redis = "http://there" }\n')
+    status, _, said = postern("check", "-c", file)
+    assert status == 1 and '"http://there" is no address' in said
+
+
+def test_init_writes_the_user_and_absolute_paths(postern):
+    status, said, _ = postern("init", "--print", "--dir", "here", "--user",
+                              "nobody")
+    assert status == 0
+    assert '\nuser = "nobody"\n' in said
+    assert '\tchain = "/' in said and "/here/tls/chain.pem" in said
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\nb", "a\\", "${HOME}"])
+def test_init_writes_nothing_that_cannot_be_read_back(postern, name):
+    status, said, error = postern("init", "--print", "--organization", name,
+                                  "--domain", "acme.com")
+    assert status == 2 and said == "" and "possible" in error
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"],
+                                   ["init", "--print"]])
+def test_output_that_does_not_arrive_is_an_error(words):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([build_directory() / "postern", *words],
+                              stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert b"cannot write" in done.stderr
+
+
 def test_usage_names_every_command(postern):
     status, said, _ = postern("--help")
     assert status == 0
@@ -155,3 +199,71 @@ def test_extract_survives_any_message(postern, content):
     status, _, said = postern("extract", "--json", "--why", stdin=content)
     assert status in (0, 1), said
     assert "Sanitizer" not in said
+
+
+# --- what keeps posternd from starting --------------------------------------
+
+
+@pytest.fixture
+def startable(inited):
+    """Runs posternd with sections added to the configuration: its exit
+    status and the lines it said."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    for parent in inited.parents:
+        # pytest's own directories, which only its user may enter.
+        if parent.stat().st_mode & 0o777 == 0o700:
+            parent.chmod(0o711)
+    text = (inited / "postern.conf").read_text()
+    listeners = text.index('listener "')
+    text = text[:listeners] + text[text.index("\n# ", text.index(
+        'listener "submission"')):]
+
+    def run(more, **changes):
+        file = inited / "start.conf"
+        changed = text
+        for old, new in changes.items():
+            assert old in changed
+            changed = changed.replace("/%s.pem" % old, new)
+        run_dir = inited.parent / "run"
+        file.write_text(
+            'run_dir = "%s"\nworkers = 1\n' % run_dir + changed
+            + 'inspector { program = "%s" }\n' % (
+                build_directory() / "postern-inspect") + more)
+        done = subprocess.run([build_directory() / "posternd", "-c", file],
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=30)
+        return done.returncode, done.stdout.decode().splitlines()
+
+    return run
+
+
+def listener(port):
+    return ('listener "one" {\n\taddress = "127.0.0.1"\n\tport = %d\n}\n'
+            % port)
+
+
+def test_a_port_in_use_is_one_clear_line(startable):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, said = startable(listener(port))
+    assert status == 1
+    assert len(said) == 1 and "port %d: Address already in use" % port \
+        in said[0]
+
+
+@pytest.mark.parametrize("more, changes, why", [
+    ("", {"chain": "/none.pem"}, "/none.pem: No such file or directory"),
+    ('queue { redis = "http://there" }\n', {}, "is no address"),
+    ('queue { journal_dir = "/dev/null" }\n', {}, "is no directory"),
+])
+def test_what_cannot_work_is_said_before_it_starts(startable, more, changes,
+                                                   why):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    status, said = startable(listener(port) + more, **changes)
+    assert status == 1
+    assert len(said) == 1 and why in said[0], said
