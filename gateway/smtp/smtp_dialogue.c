@@ -39,6 +39,17 @@ void smtp_refuse(struct smtp_session *smtp, const char *line)
 	smtp_answer(smtp, line);
 }
 
+void smtp_refuse_data(struct smtp_session *smtp, const char *line)
+{
+	/* What follows would be read as commands, although it may be the
+	   message (RFC 2920 section 3.1: DATA ends a group). */
+	if (smtp->data_follows) {
+		smtp_end(smtp, line, "client sent on after a refused DATA");
+	} else {
+		smtp_refuse(smtp, line);
+	}
+}
+
 static bool may_start_tls(const struct smtp_session *smtp)
 {
 	return session_listener(smtp->session)->tls == TLS_STARTTLS &&
@@ -255,10 +266,14 @@ static void proceed_with(struct smtp_session *smtp,
 	    command->row->verb != SMTP_QUIT) {
 		/* It was left in the middle of a message. */
 		smtp_provider_lost(smtp, "no provider any more");
+	} else if (command->row->verb == SMTP_DATA) {
+		if (refusal == NULL) {
+			smtp_transaction_data(smtp);
+		} else {
+			smtp_refuse_data(smtp, refusal);
+		}
 	} else if (refusal != NULL) {
 		smtp_refuse(smtp, refusal);
-	} else if (command->row->verb == SMTP_DATA) {
-		smtp_transaction_data(smtp);
 	} else {
 		proceeds[command->row->verb](smtp, command->argument);
 	}

@@ -202,6 +202,8 @@ const char *smtp_host_name(void);
    still to come nothing is said: the client is held, and the same command is
    looked at again after them. */
 void smtp_refuse(struct smtp_session *smtp, const char *line);
+/* As smtp_refuse, for DATA: when more came behind it, the session ends. */
+void smtp_refuse_data(struct smtp_session *smtp, const char *line);
 /* Take what the client said; return how many bytes are done with. */
 size_t smtp_bytes_from_client(struct smtp_session *smtp, struct span in);
 /* DATA, now that all replies before it are there. */

@@ -209,14 +209,7 @@ void smtp_transaction_pass(struct smtp_session *smtp, const char *command,
 void smtp_transaction_data(struct smtp_session *smtp)
 {
 	if (smtp->rcpt_count == 0) {
-		/* What follows would be read as commands, although it may be
-		   the message (RFC 2920 section 3.1: DATA ends a group). */
-		if (smtp->data_follows) {
-			smtp_end(smtp, "554 5.5.1 No valid recipients",
-				 "client sent on after a refused DATA");
-		} else {
-			smtp_refuse(smtp, "554 5.5.1 No valid recipients");
-		}
+		smtp_refuse_data(smtp, "554 5.5.1 No valid recipients");
 		return;
 	}
 	if (smtp_stream_is_possible(smtp)) {
@@ -378,6 +371,12 @@ static void take_ready_reply(struct smtp_session *smtp)
 	if (is_last &&
 	    smtp->waiting[smtp->waiting_first] == SMTP_WAITING_OWN_RSET) {
 		smtp_provider_lost(smtp, "server: 421");
+		return;
+	}
+	if (smtp->reply.code / 100 == 3) {
+		/* No command of the queue is answered so, and the client would
+		   send what nobody asked for. */
+		smtp_provider_lost(smtp, "server: reply out of order");
 		return;
 	}
 	take_waiting_reply(smtp);
