@@ -2,18 +2,13 @@
 #include "posternd/submission.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib/xalloc.h"
-
-/* Read at a time: nearly every header is shorter. */
-#define READ_SIZE (8 * 1024)
 
 struct submission {
 	struct strbuf header;
 	struct strbuf from;
 	struct strbuf rcpts;
-	bool truncated;
 };
 
 struct span message_header_block(struct span bytes)
@@ -24,35 +19,6 @@ struct span message_header_block(struct span bytes)
 	return at < 0 ? bytes : span_first(bytes, (size_t)at + sizeof(end) - 1);
 }
 
-static void read_header(struct submission *submission, int fd)
-{
-	struct strbuf *header = &submission->header;
-	struct span found;
-	ssize_t len;
-	char *at;
-
-	for (;;) {
-		size_t size = header->cap - header->len;
-
-		size = size < READ_SIZE ? size : READ_SIZE;
-		at = size == 0 ? NULL : strbuf_reserve(header, size);
-		if (at == NULL) {
-			submission->truncated = true;
-			return;
-		}
-		len = pread(fd, at, size, (off_t)header->len);
-		if (len <= 0) {
-			return;
-		}
-		header->len += (size_t)len;
-		found = message_header_block(strbuf_span(header));
-		if (found.len < header->len) {
-			header->len = found.len;
-			return;
-		}
-	}
-}
-
 struct submission *submission_create(const struct transaction_view *view,
 				     size_t max_bytes)
 {
@@ -61,7 +27,7 @@ struct submission *submission_create(const struct transaction_view *view,
 	strbuf_init(&submission->header, max_bytes);
 	strbuf_init(&submission->from, max_bytes);
 	strbuf_init(&submission->rcpts, max_bytes);
-	read_header(submission, view->content_fd);
+	strbuf_add(&submission->header, message_header_block(view->content));
 	strbuf_add(&submission->from, view->envelope_from);
 	strbuf_add(&submission->rcpts, view->envelope_rcpts);
 	return submission;
@@ -88,7 +54,7 @@ struct tap_source submission_source(const struct submission *submission)
 		.envelope_from = strbuf_span(&submission->from),
 		.envelope_rcpts = strbuf_span(&submission->rcpts),
 		.headers_only = true,
-		.truncated = submission->truncated,
+		.truncated = submission->header.overflow,
 	};
 }
 

@@ -95,10 +95,11 @@ struct tap_source {
 struct transaction_view {
 	struct span envelope_from;
 	struct span envelope_rcpts;
-	/* Sealed memfd with the exact bytes after dot-unstuffing, and their
-	   SHA-256. Borrowed for as long as the question is open. */
+	/* Sealed memfd with the exact bytes after dot-unstuffing, the same
+	   bytes mapped, and their SHA-256. Borrowed for as long as the
+	   question is open. */
 	int content_fd;
-	uint64_t content_size;
+	struct span content;
 	const unsigned char *content_sha256;
 };
 

@@ -1,11 +1,11 @@
 /* smtp_judged: content that is judged before the provider has any of it:
    collected under the limits, sealed, shown to whoever decides, and sent from
-   the same memory, or not. Its SHA-256 is taken when it comes and when it
-   goes; without the same one the final dot is not sent. */
+   the same memory, or not. Its SHA-256 is taken as it comes; from the seal on
+   the kernel lets nobody change a byte, so what goes is what was judged. */
 #include "lib/metrics.h"
 #include "smtp/smtp_state.h"
 
-/* What goes out at once, and is hashed while it is in the cache. */
+/* What goes out at once. */
 #define CHUNK_SIZE (64 * 1024)
 /* How much of a message that is refused already is taken, beyond four times
    the limit, to find its end and answer there. */
@@ -68,7 +68,6 @@ static void deliver(struct smtp_session *smtp)
 	smtp->sent = 0;
 	smtp->has_dot_lines = smtp->data.has_dot_lines;
 	smtp_data_init(&smtp->data);
-	hash_sha256_init(&smtp->sent_hash);
 	smtp_set_state(smtp, SMTP_DELIVERY);
 	smtp_set_server_state(smtp, SMTP_SERVER_DATA);
 	relay_send(smtp->session, SIDE_SERVER, SPAN("DATA\r\n"));
@@ -87,25 +86,14 @@ static void send_scratch(struct smtp_session *smtp)
 	strbuf_clear(&scratch);
 }
 
-/* What went out must be what was judged: else the dot is not sent, and the
-   provider has no message. */
-static bool is_as_judged(struct smtp_session *smtp)
-{
-	unsigned char digest[HASH_SHA256_SIZE];
-
-	hash_sha256_final(&smtp->sent_hash, digest);
-	return memcmp(digest, smtp->content.digest, sizeof(digest)) == 0;
-}
-
-/* Send one chunk; the last with the final dot behind it. Return -1 when the
-   content is not what it was. */
+/* Send one chunk; the last with the final dot behind it. Return -1 when it is
+   not content that the scanner would have let end. */
 static int send_chunk(struct smtp_session *smtp)
 {
 	struct span chunk = span_first(
 		span_from(smtp->content.sealed, smtp->sent), CHUNK_SIZE);
 	bool is_last = smtp->sent + chunk.len == smtp->content.size;
 
-	hash_sha256_update(&smtp->sent_hash, chunk);
 	smtp->sent += chunk.len;
 	if (!is_last && !smtp->has_dot_lines) {
 		relay_send(smtp->session, SIDE_SERVER, chunk);
@@ -118,8 +106,7 @@ static int send_chunk(struct smtp_session *smtp)
 		return -1;
 	}
 	if (is_last) {
-		if (!is_as_judged(smtp) ||
-		    smtp_data_finish(&smtp->data, &scratch) < 0) {
+		if (smtp_data_finish(&smtp->data, &scratch) < 0) {
 			return -1;
 		}
 		smtp_set_server_state(smtp, SMTP_SERVER_FINAL);
@@ -142,8 +129,8 @@ void smtp_judged_send(struct session *s)
 		if (send_chunk(smtp) < 0) {
 			strbuf_clear(&scratch);
 			session_log(s, LOG_LEVEL_ERROR,
-				    "content changed after it was judged");
-			smtp_transaction_lost(smtp, "content changed");
+				    "content cannot be sent as it was taken");
+			smtp_transaction_lost(smtp, "content not sendable");
 			return;
 		}
 	}
@@ -225,7 +212,7 @@ static void ask_verdict(struct smtp_session *smtp)
 		.envelope_from = strbuf_span(&smtp->from),
 		.envelope_rcpts = strbuf_span(&smtp->rcpts),
 		.content_fd = smtp->content.fd,
-		.content_size = smtp->content.size,
+		.content = smtp->content.sealed,
 		.content_sha256 = smtp->content.digest,
 	};
 

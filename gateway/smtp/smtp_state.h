@@ -161,7 +161,6 @@ struct smtp_session {
 	struct strbuf tap;
 	/* How much of the content has gone out, and the hash of that. */
 	uint64_t sent;
-	struct hash_sha256 sent_hash;
 };
 
 static inline struct smtp_session *smtp_of(struct session *s)

@@ -52,9 +52,6 @@ static void forget_transaction(struct smtp_session *smtp)
 	forget(&smtp->refusal_text);
 	smtp_content_finish(&smtp->content);
 	smtp_stream_finish(smtp);
-	if (smtp->sent_hash.context != NULL) {
-		hash_sha256_finish(&smtp->sent_hash);
-	}
 }
 
 void smtp_transaction_finish(struct smtp_session *smtp)

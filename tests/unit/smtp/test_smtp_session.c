@@ -667,7 +667,7 @@ static void on_transaction(struct session *s,
 
 	(void)s;
 	len = pread(view->content_fd, seen_content, sizeof(seen_content), 0);
-	assert_int_equal(len, view->content_size);
+	assert_int_equal(len, view->content.len);
 	hash_sha256(span_of(seen_content, (size_t)len), digest);
 	assert_memory_equal(digest, view->content_sha256, sizeof(digest));
 	/* Sealed: nobody can write, not even we. */
