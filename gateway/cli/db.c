@@ -123,11 +123,36 @@ static int apply(struct database *database, const struct schema_file *file,
 	return status;
 }
 
+/* In any other encoding there are names that cannot be stored: their records
+   would be dead letters, long after. */
+static int check_encoding(struct database *database, struct error *err)
+{
+	struct database_result *result = NULL;
+	int status = 0;
+
+	if (database_run(database, "SELECT current_setting('server_encoding')",
+			 0, NULL, &result, err) != DATABASE_DONE) {
+		return -1;
+	}
+	if (strcmp(database_value(result, 0, 0), "UTF8") != 0) {
+		status = error_set(err,
+				   "this database is in %s, and contacts have "
+				   "names in every script: createdb "
+				   "--encoding=UTF8 --template=template0",
+				   database_value(result, 0, 0));
+	}
+	database_result_free(&result);
+	return status;
+}
+
 static int migrate(struct database *database, const struct schema_files *files)
 {
 	struct error err = { "" };
 	size_t applied = 0;
 
+	if (check_encoding(database, &err) < 0) {
+		return command_fail("db", "%s", err.text);
+	}
 	/* An index over a large table takes its time. */
 	if (database_run(database,
 			 "SELECT set_config('statement_timeout', '0', false), "
@@ -229,7 +254,11 @@ static int check(struct database *database, const struct schema_files *files)
 {
 	int status = check_files(database, files);
 	int lint_status = check_lints(database);
+	struct error err = { "" };
 
+	if (check_encoding(database, &err) < 0) {
+		return command_fail("db", "%s", err.text);
+	}
 	return status == COMMAND_OK ? lint_status : status;
 }
 

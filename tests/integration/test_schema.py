@@ -288,6 +288,21 @@ def test_migrating_again_changes_nothing_and_check_agrees(writing):
     assert rig.postern("db", "check", "--schema", SCHEMA).returncode == 0
 
 
+def test_a_database_that_cannot_hold_every_name_is_refused(writing,
+                                                           database):
+    database.query("CREATE DATABASE narrow ENCODING 'LATIN1' "
+                   "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    text = writing.configuration.read_text()
+    writing.configuration.write_text(
+        re.sub(r"dbname=\w+", "dbname=narrow", text))
+    try:
+        for verb in ("migrate", "check"):
+            with pytest.raises(RigError, match="is in LATIN1"):
+                writing.postern("db", verb, "--schema", SCHEMA)
+    finally:
+        writing.configuration.write_text(text)
+
+
 def test_a_file_that_changed_after_it_was_applied_is_refused(writing,
                                                             tmp_path):
     rig = writing
