@@ -36,12 +36,37 @@ void card_write_csv_head(FILE *out)
 	fputs("\r\n", out);
 }
 
+/* What makes a spreadsheet take a text for a formula; the full-width forms
+   do in some. */
+static bool looks_like_formula(const char *text)
+{
+	static const char *const starts[] = {
+		"=",
+		"+",
+		"-",
+		"@",
+		"\t",
+		"\r",
+		"\n",
+		"\xef\xbc\x9d",
+		"\xef\xbc\x8b",
+		"\xef\xbc\x8d",
+		"\xef\xbc\xa0",
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(starts); i++) {
+		if (strncmp(text, starts[i], strlen(starts[i])) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Phones begin with '+' and are digits; all other text is a stranger's. */
 static void write_csv_text(FILE *out, const char *text, bool is_text)
 {
 	fputc('"', out);
-	if (is_text && text != NULL && text[0] != '\0' &&
-	    strchr("=+-@\t\r", text[0]) != NULL) {
+	if (is_text && text != NULL && looks_like_formula(text)) {
 		fputc('\'', out);
 	}
 	for (; text != NULL && *text != '\0'; text++) {
@@ -185,6 +210,16 @@ static void add_escaped(struct strbuf *line, const char *text)
 	}
 }
 
+/* A URI is not escaped, but a line it is. */
+static void add_printable(struct strbuf *line, const char *uri)
+{
+	for (; uri != NULL && *uri != '\0'; uri++) {
+		if ((unsigned char)*uri > ' ') {
+			strbuf_add_char(line, *uri);
+		}
+	}
+}
+
 static void write_property(FILE *out, struct strbuf *line, const char *name,
 			   const char *text)
 {
@@ -254,8 +289,9 @@ void card_write_vcard(FILE *out, const struct card *card)
 	write_property(out, &line, "ORG", card->company);
 	write_vcard_phones(out, &line, card);
 	for (size_t i = 0; i < json_array_size(card->urls); i++) {
-		strbuf_addf(&line, "URL:%s",
-			    json_string_value(json_array_get(card->urls, i)));
+		strbuf_add_str(&line, "URL:");
+		add_printable(&line,
+			      json_string_value(json_array_get(card->urls, i)));
 		write_folded(out, &line);
 	}
 	write_vcard_address(out, &line, card->postal_address);

@@ -523,6 +523,20 @@ def test_vcards_are_folded_and_escaped(exported):
     assert "FN:" + HOSTILE[4] in whole
 
 
+def test_no_value_begins_a_line_or_a_formula_of_its_own(clean):
+    add(clean, record("<1@x>", [signed(
+        "h@x.example", "\uff1dHYPERLINK(1)", title="\n=1+1",
+        urls=["https://x.example/\r\nEND:VCARD"])]))
+    clean.drain()
+    text = postern(clean, "export", "--format", "vcard")
+    assert text.count("\r\nEND:VCARD") == 1
+    assert "\r\nURL:https://x.example/END:VCARD\r\n" in text
+    text = postern(clean, "export", "--format", "csv")
+    line = next(csv.DictReader(io.StringIO(text, newline="")))
+    assert line["name"] == "'\uff1dHYPERLINK(1)"
+    assert line["title"] == "'\n=1+1"
+
+
 def test_a_terminal_gets_no_control_characters(exported):
     listed = postern(exported, "list")
     shown = postern(exported, "show", "h1@x.example")
