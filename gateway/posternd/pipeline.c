@@ -55,6 +55,8 @@ static struct pipeline *the_pipeline;
    because the session may be gone when the answer comes. */
 struct passage {
 	struct pipeline *pipeline;
+	char session_id[SESSION_ID_SIZE];
+	uint32_t uid;
 	/* Keeps the organization alive over a reload. */
 	struct settings *settings;
 	const struct organization *organization;
@@ -163,11 +165,27 @@ static void publish(const struct passage *passage,
 	free(contacts);
 }
 
+/* For `postern trace`: what became of a message, and nothing of it. */
+static void trace_answer(const struct passage *passage,
+			 const struct inspector_answer *answer)
+{
+	struct log_quote mailbox;
+
+	log_debug("session=%s mailbox=%s inspected folder=%s uid=%u "
+		  "evidence=%s reason=%s contacts=%zu",
+		  passage->session_id,
+		  log_quote(span_str(passage->mailbox), &mailbox),
+		  folder_role_name(passage->folder), passage->uid,
+		  record_evidence_name(passage->evidence),
+		  skip_reason_name(answer->reason), answer->contacts->count);
+}
+
 static void on_answer(void *context, const struct inspector_answer *answer)
 {
 	struct passage *passage = context;
 
 	metric_add(METRIC_INSPECTED, 1);
+	trace_answer(passage, answer);
 	if (answer->reason != SKIP_NONE) {
 		metric_add((enum metric)(METRIC_SKIPPED_OUT_OF_SCOPE +
 					 answer->reason - SKIP_OUT_OF_SCOPE),
@@ -207,6 +225,9 @@ static bool inspect(struct pipeline *p, struct session *s,
 	passage->settings =
 		settings_ref((struct settings *)(uintptr_t)session_settings(s));
 	passage->organization = organization;
+	snprintf(passage->session_id, sizeof(passage->session_id), "%s",
+		 session_id(s));
+	passage->uid = source->uid;
 	passage->mailbox = xstrdup(session_mailbox(s));
 	passage->folder = source->folder;
 	passage->evidence = source->headers_only ? RECORD_HEADER : RECORD_BODY;

@@ -139,6 +139,7 @@ struct session_hooks {
 
 /* -- for protocols -- */
 void *session_state(const struct session *s);
+#define SESSION_ID_SIZE 16
 /* Text such as "7f3a-000012": unique per worker life. First in log lines. */
 const char *session_id(const struct session *s);
 const struct settings *session_settings(const struct session *s);

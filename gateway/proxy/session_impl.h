@@ -78,7 +78,7 @@ struct session {
 	bool authenticated : 1;
 	bool closing : 1;
 	char address_text[48];
-	char id[16];
+	char id[SESSION_ID_SIZE];
 };
 
 struct trust {
