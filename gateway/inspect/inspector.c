@@ -19,6 +19,11 @@
 #define BATCH_JOBS  64
 #define BATCH_BYTES (512u * 1024)
 
+/* Questions wait so long for company, or until there are so many bytes of
+   them: waking a child costs more than asking it. */
+#define GATHER_MS    2
+#define GATHER_BYTES (64u * 1024)
+
 /* How often deadlines are looked at while anything is owed. */
 #define TICK_MS 50
 
@@ -50,7 +55,7 @@ struct inspector_pool {
 	size_t pending;
 	size_t pending_bytes;
 	uint64_t last_id;
-	/* Runs once a loop, however many were submitted in it. */
+	/* Runs when enough is gathered, or after GATHER_MS. */
 	struct event *dispatch;
 	struct event *tick;
 };
@@ -66,6 +71,18 @@ static uint64_t now_ms(void)
 static void wake_dispatch(struct inspector_pool *pool)
 {
 	event_active(pool->dispatch, EV_TIMEOUT, 0);
+}
+
+/* Something was added to the queue. */
+static void wake_dispatch_soon(struct inspector_pool *pool)
+{
+	const struct timeval delay = { .tv_usec = GATHER_MS * 1000 };
+
+	if (pool->queue.bytes >= GATHER_BYTES) {
+		wake_dispatch(pool);
+	} else if (!evtimer_pending(pool->dispatch, NULL)) {
+		evtimer_add(pool->dispatch, &delay);
+	}
 }
 
 static void arm_tick(struct inspector_pool *pool)
@@ -261,8 +278,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	if (slot->child.answered >= pool->options.max_messages &&
 	    slot->child.jobs.count == 0) {
 		slot_stop(slot);
+		wake_dispatch(pool);
+	} else if (pool->queue.head != NULL) {
+		wake_dispatch_soon(pool);
 	}
-	wake_dispatch(pool);
 }
 
 /* From the queue to the children. */
@@ -485,7 +504,7 @@ bool inspector_ask(struct inspector_pool *pool,
 	pool->pending++;
 	pool->pending_bytes += job->frame_len;
 	inspector_jobs_push(&pool->queue, job);
-	wake_dispatch(pool);
+	wake_dispatch_soon(pool);
 	arm_tick(pool);
 	return true;
 }
