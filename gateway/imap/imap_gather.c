@@ -6,6 +6,9 @@
 #include "imap/imap_compose.h"
 #include "lib/xalloc.h"
 
+/* Bytes of a message without its attachments. */
+#define SIEVED_USUAL 16384
+
 void imap_gather_init(struct imap_gather *gather, size_t max_bytes,
 		      struct imap_tap_budget *budget)
 {
@@ -403,7 +406,8 @@ static size_t grow(struct imap_gather *gather, struct imap_gather_entry *entry,
 			make_room(gather, entry, needed - piece->bytes.cap);
 	}
 	if (piece->bytes.cap < end) {
-		piece->truncated = true;
+		/* Whether the sieve leaves enough out shows later. */
+		piece->truncated = !piece->is_sieved;
 		end = piece->bytes.cap;
 	}
 	return (size_t)end;
@@ -466,6 +470,10 @@ struct imap_gather_piece *imap_gather_begin(struct imap_gather *gather,
 	if (piece == NULL) {
 		return NULL;
 	}
+	piece->is_sieved =
+		!section->partial && (section->kind == IMAP_SECTION_FULL ||
+				      section->kind == IMAP_SECTION_TEXT);
+	imap_sieve_init(&piece->sieve, section->kind == IMAP_SECTION_FULL);
 	if (!section->partial) {
 		piece->run_count = 0;
 		piece->has_end = true;
@@ -482,7 +490,11 @@ struct imap_gather_piece *imap_gather_begin(struct imap_gather *gather,
 	if (end <= section->origin) {
 		return NULL;
 	}
-	/* Room at once: one allocation, and a gap before a slice is zeros. */
+	/* Room at once: one allocation for most, and a gap before a slice is
+	   zeros. */
+	if (piece->is_sieved && end > SIEVED_USUAL) {
+		end = SIEVED_USUAL;
+	}
 	strbuf_reserve(&piece->bytes,
 		       end > piece->bytes.len ? end - piece->bytes.len : 0);
 	if (piece->bytes.len < section->origin) {
@@ -494,12 +506,13 @@ struct imap_gather_piece *imap_gather_begin(struct imap_gather *gather,
 	return piece;
 }
 
-void imap_gather_add(struct imap_gather_piece *piece, struct span bytes)
+static void add(struct imap_gather_piece *piece, struct span bytes)
 {
 	size_t from = piece->write_at;
 
 	if (bytes.len > piece->bytes.cap - from) {
 		bytes.len = piece->bytes.cap - from;
+		piece->truncated = true;
 	}
 	if (bytes.len == 0) {
 		return;
@@ -512,6 +525,20 @@ void imap_gather_add(struct imap_gather_piece *piece, struct span bytes)
 	memcpy(piece->bytes.ptr + from, bytes.ptr, bytes.len);
 	piece->write_at = from + bytes.len;
 	add_run(piece, (struct imap_run){ from, piece->write_at });
+}
+
+void imap_gather_add(struct imap_gather_piece *piece, struct span bytes)
+{
+	while (piece->is_sieved && bytes.len > 0 && !piece->truncated) {
+		struct span kept;
+		size_t used = imap_sieve_next(&piece->sieve, bytes, &kept);
+
+		add(piece, kept);
+		bytes = span_from(bytes, used);
+	}
+	if (!piece->is_sieved) {
+		add(piece, bytes);
+	}
 }
 
 struct span imap_gather_prefix(const struct imap_gather_piece *piece)

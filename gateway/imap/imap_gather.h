@@ -6,6 +6,7 @@
 #define POSTERN_IMAP_GATHER_H
 
 #include "imap/imap_section.h"
+#include "imap/imap_sieve.h"
 #include "proxy/session.h"
 
 /* Messages of one session that are being put together. */
@@ -40,11 +41,15 @@ struct imap_gather_piece {
 	/* The last byte is known: a whole literal, or a slice that was shorter
 	   than the one before it. */
 	bool has_end;
-	/* Cut at the cap. */
+	/* Cut at the cap; what the sieve left out is not missing. */
 	bool truncated;
 	size_t slice_size;
 	/* Where the literal under way goes. */
 	size_t write_at;
+	/* The literal under way is a message or its body from the beginning:
+	   attachments are left out. */
+	bool is_sieved;
+	struct imap_sieve sieve;
 };
 
 struct imap_gather_entry {
