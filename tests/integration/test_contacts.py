@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import signal
+import time
 
 import pytest
 
@@ -265,6 +267,36 @@ def test_row_level_security_shows_nothing_without_an_organization(
     for role in ("postern_writer", "postern_console"):
         assert rig.postgresql.query("SELECT count(*) FROM postern.contact",
                                     role=role) == [["0"]]
+
+
+def test_inspectors_that_stop_are_replaced_and_teach_on(rig, postgresql,
+                                                         redis):
+    """SIGSTOP: neither answering nor dead. Mail does not wait for them."""
+    gateway = rig.gateway("stopped-gateway")
+    gateway.configure()
+    gateway.migrate()
+    gateway.start()
+    writer = rig.writer(gateway, "stopped-writer")
+    writer.start()
+    directory = Directory(postgresql)
+    try:
+        user = "stopped%d@acme.com" % os.getpid()
+        first, *others = [new_person() for _ in range(6)]
+        rig.dovecot.seed(user, [message_from(first)])
+        fetch_all(host_of(gateway), user)
+        directory.wait_for(first)
+        for pid in gateway.processes("postern-inspect"):
+            os.kill(pid, signal.SIGSTOP)
+        rig.dovecot.seed(user, [message_from(other) for other in others])
+        began = time.monotonic()
+        fetch_all(host_of(gateway), user)
+        assert time.monotonic() - began < 1.5
+        for other in others:
+            directory.wait_for(other)
+        assert 'why="took too long"' in gateway.log_text()
+    finally:
+        writer.stop()
+        gateway.stop()
 
 
 def test_no_byte_of_the_content_is_written_anywhere(rig, redis, postgresql,
