@@ -335,8 +335,8 @@ static void smtp_on_drain(struct session *s)
 {
 	struct smtp_session *smtp = smtp_of(s);
 
-	if (smtp->state != SMTP_COMMAND || smtp->waiting_count > 0 ||
-	    smtp->mail != SMTP_MAIL_NONE) {
+	if ((smtp->state != SMTP_COMMAND && smtp->state != SMTP_SASL) ||
+	    smtp->waiting_count > 0 || smtp->mail != SMTP_MAIL_NONE) {
 		return;
 	}
 	if (smtp->server_state == SMTP_SERVER_READY) {
