@@ -30,11 +30,22 @@ struct listener {
 	struct event *resume_event;
 };
 
-static int set_one(int fd, int level, int name)
+static int set_flag(int fd, int level, int name, int value)
 {
-	int one = 1;
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
 
-	return setsockopt(fd, level, name, &one, sizeof(one));
+/* "::" means all addresses of both families; any other IPv6 address means
+   itself, whatever the system's default is. */
+static int set_family(int fd, const struct addrinfo *ai)
+{
+	const struct sockaddr_in6 *in6 = (const void *)ai->ai_addr;
+
+	if (ai->ai_family != AF_INET6) {
+		return 0;
+	}
+	return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+			!IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr));
 }
 
 static int open_address(const struct addrinfo *ai, struct error *err_r)
@@ -43,12 +54,11 @@ static int open_address(const struct addrinfo *ai, struct error *err_r)
 			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0) {
-		return error_set(err_r, "socket: %s", strerror(errno));
+		return error_set(err_r, "%s", strerror(errno));
 	}
-	if (set_one(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
-	    set_one(fd, SOL_SOCKET, SO_REUSEPORT) < 0 ||
-	    (ai->ai_family == AF_INET6 &&
-	     set_one(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) ||
+	if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
+	    set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0 ||
+	    set_family(fd, ai) < 0 ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
 	    listen(fd, LISTEN_BACKLOG) < 0) {
 		error_set(err_r, "%s", strerror(errno));
@@ -56,6 +66,24 @@ static int open_address(const struct addrinfo *ai, struct error *err_r)
 		return -1;
 	}
 	return fd;
+}
+
+/* A kernel without IPv6 has only one family for "::" to mean. */
+static const char *address_to_open(const char *address)
+{
+	int fd;
+
+	if (strcmp(address, "::") != 0) {
+		return address;
+	}
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 && errno == EAFNOSUPPORT) {
+		return "0.0.0.0";
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return address;
 }
 
 int listener_open(const struct listener_settings *settings, struct error *err_r)
@@ -70,7 +98,8 @@ int listener_open(const struct listener_settings *settings, struct error *err_r)
 	int fd;
 
 	snprintf(port, sizeof(port), "%u", (unsigned int)settings->port);
-	status = getaddrinfo(settings->address, port, &hints, &found);
+	status = getaddrinfo(address_to_open(settings->address), port, &hints,
+			     &found);
 	if (status != 0) {
 		return error_set(err_r, "listener %s: address %s: %s",
 				 settings->name, settings->address,

@@ -149,12 +149,15 @@ def test_certificate_is_chosen_by_name(own, rig):
 
 @pytest.mark.skipif(not ports.has_ipv6(), reason="no IPv6 here")
 def test_both_families_on_both_legs(own, rig, user):
-    port = ports.free_port()
+    port, all_port = ports.free_port(), ports.free_port()
     gateway = own(
         listener={"imaps6": {"protocol": "imap", "address": "::1",
-                             "port": port, "tls": "implicit"}},
+                             "port": port, "tls": "implicit"},
+                  "imapsall": {"protocol": "imap", "address": "::",
+                               "port": all_port, "tls": "implicit"}},
         provider={"rig": {"imap_host": "::1"}})
-    for host, number in (("::1", port), ("127.0.0.1", gateway.imaps_port)):
+    for host, number in (("::1", port), ("127.0.0.1", gateway.imaps_port),
+                         ("::1", all_port), ("127.0.0.1", all_port)):
         with Imap(number, ca=rig.certificates.ca, host=host) as imap:
             imap.login(user, rig.provider.password)
             imap.ok("SELECT INBOX")
