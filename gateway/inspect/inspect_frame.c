@@ -22,8 +22,9 @@
 #define E164_MAX      16
 #define EXTENSION_MAX 32
 
-#define MAX_SHORT_TEXT	1024
-#define MAX_LONG_TEXT	(256u * 1024)
+#define MAX_SHORT_TEXT 1024
+/* Recipients of the envelope: as many as a transaction can have. */
+#define MAX_LONG_TEXT	(512u * 1024)
 #define MAX_DOMAIN_TEXT (INSPECT_MAX_DOMAINS * (DOMAIN_MAX + 1))
 
 /* Requests. */
@@ -44,6 +45,19 @@ static void put_domains(const struct domain_set *domains, struct strbuf *out)
 		strbuf_add_str(out, domains->names[i]);
 		strbuf_add_char(out, '\n');
 	}
+}
+
+/* The lines that fit. Half an address would be another's, and one of ours a
+   stranger's. */
+static struct span whole_lines(struct span text, size_t max)
+{
+	if (text.len <= max) {
+		return text;
+	}
+	while (max > 0 && text.ptr[max - 1] != '\n') {
+		max--;
+	}
+	return span_first(text, max);
 }
 
 int inspect_request_encode(const struct inspect_request *request,
@@ -67,7 +81,8 @@ int inspect_request_encode(const struct inspect_request *request,
 	frame_put_bytes(out, span_first(origin->mailbox, MAX_SHORT_TEXT));
 	frame_put_bytes(out, span_first(origin->flags, MAX_SHORT_TEXT));
 	frame_put_bytes(out, span_first(origin->envelope_from, MAX_SHORT_TEXT));
-	frame_put_bytes(out, span_first(origin->envelope_rcpts, MAX_LONG_TEXT));
+	frame_put_bytes(out,
+			whole_lines(origin->envelope_rcpts, MAX_LONG_TEXT));
 	frame_put_bytes(out, span_first(origin->region, 2));
 	put_domains(origin->own_domains, out);
 	frame_put_bytes(out, span_first(request->message, INSPECT_MAX_MESSAGE));

@@ -298,6 +298,32 @@ static void the_fullest_answer_fits(void **state)
 	strbuf_finish(&out);
 }
 
+static void recipients_are_never_cut_in_two(void **state)
+{
+	static const char one[] = "somebody@own-domain.example\n";
+	struct strbuf out = STRBUF_INIT(INSPECT_MAX_REQUEST);
+	struct strbuf rcpts = STRBUF_INIT(1024 * 1024);
+	struct inspect_request sent = { .origin.has_envelope = true,
+					.message = SPAN("From: x\r\n\r\n") };
+	struct inspect_request got;
+	struct span body;
+	struct span rest;
+
+	(void)state;
+	while (rcpts.len < 600 * 1024) {
+		strbuf_add_str(&rcpts, one);
+	}
+	sent.origin.envelope_rcpts = strbuf_span(&rcpts);
+	assert_int_equal(inspect_request_encode(&sent, &out), 0);
+	rest = strbuf_span(&out);
+	assert_int_equal(frame_next(&rest, INSPECT_MAX_REQUEST, &body), 1);
+	assert_int_equal(inspect_request_decode(body, &got, NULL), 0);
+	assert_true(got.origin.envelope_rcpts.len > 512 * 1024 - sizeof(one));
+	assert_int_equal(got.origin.envelope_rcpts.len % (sizeof(one) - 1), 0);
+	strbuf_finish(&rcpts);
+	strbuf_finish(&out);
+}
+
 static void a_request_survives_the_journey(void **state)
 {
 	struct strbuf out = STRBUF_INIT(INSPECT_MAX_REQUEST);
@@ -478,6 +504,7 @@ int main(void)
 		cmocka_unit_test(what_would_be_refused_is_not_sent),
 		cmocka_unit_test(the_fullest_answer_fits),
 		cmocka_unit_test(a_request_survives_the_journey),
+		cmocka_unit_test(recipients_are_never_cut_in_two),
 		cmocka_unit_test(the_sandboxed_program_says_the_same),
 	};
 
