@@ -119,6 +119,7 @@ int imap_response_head(struct span in, struct imap_response_head *head_r)
 	int done;
 
 	*head_r = (struct imap_response_head){ .type = IMAP_STRANGE };
+	in = span_first(in, IMAP_HEAD_MAX);
 	if (in.len == 0) {
 		return 0;
 	}
@@ -197,7 +198,8 @@ int imap_command_head(struct span in, struct imap_command_head *head_r)
 	int done;
 
 	*head_r = (struct imap_command_head){ 0 };
-	done = command_words(in, head_r);
+	/* No further, or what it is would depend on how it was split. */
+	done = command_words(span_first(in, IMAP_HEAD_MAX), head_r);
 	if (done == 0 && in.len >= IMAP_HEAD_MAX) {
 		return -1;
 	}

@@ -134,13 +134,23 @@ static void drop_piece(struct imap_session *m, enum imap_piece piece)
 /* -- commands that pass -- */
 
 /* Lines that are no commands but pass: an empty one, and the DONE of an IDLE
-   that the server refused meanwhile. */
-static bool is_no_command(struct span in)
+   that the server refused meanwhile. Return 1, 0 when more bytes are needed to
+   know, -1: what follows a bare CR would be a command for some servers. */
+static int is_no_command(struct span in)
 {
 	if (span_istarts(in, SPAN("DONE"))) {
 		in = span_from(in, 4);
 	}
-	return in.len > 0 && (in.ptr[0] == '\n' || in.ptr[0] == '\r');
+	if (in.len == 0 || (in.ptr[0] != '\r' && in.ptr[0] != '\n')) {
+		return -1;
+	}
+	if (in.ptr[0] == '\n') {
+		return 1;
+	}
+	if (in.len == 1) {
+		return 0;
+	}
+	return in.ptr[1] == '\n' ? 1 : -1;
 }
 
 static void begin_passing(struct imap_relay *r,
@@ -163,12 +173,15 @@ static bool begin_command(struct imap_session *m, struct span in)
 {
 	struct imap_relay *r = m->relay;
 	struct imap_command_head head;
-	int got;
+	int got = r->client_idle ? 1 : is_no_command(in);
 
-	if (r->client_idle || is_no_command(in)) {
+	if (got > 0) {
 		imap_lexer_set_plain(&r->client);
 		r->command = NULL;
 		return true;
+	}
+	if (got == 0) {
+		return false;
 	}
 	got = imap_command_head(in, &head);
 	if (got == 0) {

@@ -474,6 +474,45 @@ static void capability_lists_are_rewritten_everywhere(void **state)
 	SCRIPT(NULL, rows);
 }
 
+#define T50  "tttttttttttttttttttttttttttttttttttttttttttttttttt"
+#define T550 T50 T50 T50 T50 T50 T50 T50 T50 T50 T50 T50
+
+static void endless_heads_are_none_however_they_are_split(void **state)
+{
+	static const struct line rows[] = {
+		LOGIN,
+		{ CLIENT, T550 " NOOP\r\n" },
+		{ TO_SERVER, "" },
+		{ TO_CLIENT, "* BAD This command is not available here.\r\n" },
+		/* Nor does it say what the line means. */
+		{ SERVER, T550 " OK [CAPABILITY COMPRESS=DEFLATE] x\r\n" },
+		{ TO_CLIENT, T550 " OK [CAPABILITY COMPRESS=DEFLATE] x\r\n" },
+		FROM_CLIENT("2 NOOP\r\n"),
+		FROM_SERVER("2 OK\r\n"),
+	};
+
+	(void)state;
+	SCRIPT(NULL, rows);
+}
+
+static void lines_that_are_no_commands_pass(void **state)
+{
+	static const struct line rows[] = {
+		LOGIN,
+		FROM_CLIENT("\r\n\nDONE\r\ndone\n2 NOOP\r\n"),
+		FROM_SERVER("2 OK\r\n"),
+		/* A bare CR does not make one. */
+		{ CLIENT, "\r3 UNAUTHENTICATE\r\nDONE\r4 UNAUTHENTICATE\r\n" },
+		{ TO_SERVER, "" },
+		{ TO_CLIENT, "* BAD This command is not available here.\r\n"
+			     "* BAD This command is not available here.\r\n" },
+		FROM_CLIENT("5 NOOP\r\n"),
+	};
+
+	(void)state;
+	SCRIPT(NULL, rows);
+}
+
 static void refused_commands_keep_their_place(void **state)
 {
 	static const struct line rows[] = {
@@ -818,6 +857,8 @@ int main(void)
 		cmocka_unit_test(a_literal_sent_too_early_is_held),
 		cmocka_unit_test(what_continues_an_idle_asks_for_no_literal),
 		cmocka_unit_test(capability_lists_are_rewritten_everywhere),
+		cmocka_unit_test(endless_heads_are_none_however_they_are_split),
+		cmocka_unit_test(lines_that_are_no_commands_pass),
 		cmocka_unit_test(refused_commands_keep_their_place),
 		cmocka_unit_test(drain_cuts_between_commands),
 		cmocka_unit_test(ends_of_connections),
