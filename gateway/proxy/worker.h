@@ -46,7 +46,8 @@ void proxy_worker_set_ticket_keys(
 	const unsigned char previous[PROXY_TICKET_KEY_SIZE]);
 
 /* Open, bind and listen as the settings say (SO_REUSEPORT; "::" is all
-   addresses of both families), non blocking and close-on-exec. Return the socket, or -1 with the reason. */
+   addresses of both families), non blocking and close-on-exec. Return the
+   socket, or -1 with the reason. */
 int listener_open(const struct listener_settings *settings,
 		  struct error *err_r);
 
