@@ -9,6 +9,7 @@ void imap_sieve_init(struct imap_sieve *sieve, bool at_header)
 {
 	*sieve = (struct imap_sieve){
 		.state = at_header ? IMAP_SIEVE_HEADER : IMAP_SIEVE_TEXT,
+		.seen = 1,
 	};
 }
 
@@ -96,10 +97,24 @@ static void end_header(struct imap_sieve *sieve)
 	sieve->seen = 1;
 }
 
+/* The name before the colon; empty when the line is no field. */
+static struct span field_name(struct span line)
+{
+	size_t len = 0;
+	size_t end;
+
+	while (len < line.len && line.ptr[len] > ' ' && line.ptr[len] != ':') {
+		len++;
+	}
+	for (end = len; end < line.len && line.ptr[end] == ' '; end++) {
+	}
+	return span_first(line,
+			  end < line.len && line.ptr[end] == ':' ? len : 0);
+}
+
 /* A line of a header, with its end. */
 static void take_header_line(struct imap_sieve *sieve, struct span line)
 {
-	struct span rest = line;
 	struct span name;
 
 	if (line.ptr[0] == '\n' ||
@@ -113,71 +128,72 @@ static void take_header_line(struct imap_sieve *sieve, struct span line)
 		}
 		return;
 	}
-	name = next_token(&rest);
-	rest = span_trim(rest);
-	if (name.len == 0 || rest.len == 0 || rest.ptr[0] != ':') {
+	if (span_starts(line, SPAN("--"))) {
+		/* The end of a part within is followed by that of the outer. */
+		begin_header(sieve);
+		return;
+	}
+	name = field_name(line);
+	if (name.len == 0) {
 		/* No field, so this is no header. */
 		sieve->state = IMAP_SIEVE_TEXT;
+		sieve->seen = 1;
 		return;
 	}
 	sieve->awaits_type = false;
 	/* Of two the first counts, as in the parser. */
 	if (!sieve->has_type && span_ieq(name, SPAN("Content-Type"))) {
 		sieve->has_type = true;
-		take_type(
-			sieve,
-			span_of(rest.ptr + 1,
-				(size_t)(line.ptr + line.len - rest.ptr) - 1));
+		take_type(sieve,
+			  span_from(line, (size_t)span_find(line, ':') + 1));
 	}
 }
 
-static void end_line(struct imap_sieve *sieve)
-{
-	struct span line = span_of(sieve->line, sieve->line_len);
-
-	sieve->line_len = 0;
-	if (sieve->state == IMAP_SIEVE_HEADER) {
-		take_header_line(sieve, line);
-	} else if (span_starts(line, SPAN("--"))) {
-		begin_header(sieve);
-	}
-}
-
-/* Keep the beginning of a line. */
+/* Keep the beginning of a line of a header. */
 static void note(struct imap_sieve *sieve, struct span bytes)
 {
-	size_t room =
-		(sieve->state == IMAP_SIEVE_TEXT ? 2 : IMAP_SIEVE_LINE_MAX);
-
-	room = sieve->line_len < room ? room - sieve->line_len : 0;
-	bytes = span_first(bytes, room);
+	bytes = span_first(bytes, IMAP_SIEVE_LINE_MAX - sieve->line_len);
 	memcpy(sieve->line + sieve->line_len, bytes.ptr, bytes.len);
 	sieve->line_len += bytes.len;
 }
 
-/* All of in is kept that comes before an attachment. */
-static size_t pass_text(struct imap_sieve *sieve, struct span in)
+static bool is_in_lines(const struct imap_sieve *sieve)
+{
+	return sieve->state == IMAP_SIEVE_HEADER ||
+	       sieve->state == IMAP_SIEVE_BOUNDARY;
+}
+
+/* Read lines as long as they matter. Return how many bytes they have. */
+static size_t pass_lines(struct imap_sieve *sieve, struct span in)
 {
 	struct span rest = in;
 
-	while (rest.len > 0 && sieve->state != IMAP_SIEVE_ATTACHMENT) {
+	while (rest.len > 0 && is_in_lines(sieve)) {
 		const char *lf = memchr(rest.ptr, '\n', rest.len);
 		size_t len =
 			lf == NULL ? rest.len : (size_t)(lf - rest.ptr) + 1;
 
-		note(sieve, span_first(rest, len));
-		if (lf != NULL) {
-			end_line(sieve);
+		if (sieve->state == IMAP_SIEVE_HEADER) {
+			note(sieve, span_first(rest, len));
 		}
 		rest = span_from(rest, len);
+		if (lf == NULL) {
+			break;
+		}
+		if (sieve->state == IMAP_SIEVE_BOUNDARY) {
+			begin_header(sieve);
+		} else {
+			take_header_line(sieve,
+					 span_of(sieve->line, sieve->line_len));
+		}
+		sieve->line_len = 0;
 	}
 	return in.len - rest.len;
 }
 
-/* Find the line that begins with "--". Base64 has no "-", so this looks at
-   next to nothing. */
-static size_t pass_attachment(struct imap_sieve *sieve, struct span in,
-			      struct span *kept_r)
+/* Find the line that begins with "--". Base64 has no "-" and prose has few,
+   so this looks at next to nothing. Return the position behind, or the end. */
+static size_t find_boundary(struct imap_sieve *sieve, struct span in)
 {
 	size_t at = 0;
 
@@ -187,10 +203,6 @@ static size_t pass_attachment(struct imap_sieve *sieve, struct span in,
 		if (sieve->seen > 0 && in.ptr[at] == '-') {
 			at++;
 			if (++sieve->seen == 3) {
-				memcpy(sieve->line, "--", 2);
-				sieve->line_len = 2;
-				sieve->state = IMAP_SIEVE_TEXT;
-				*kept_r = SPAN("--");
 				return at;
 			}
 			continue;
@@ -208,19 +220,27 @@ static size_t pass_attachment(struct imap_sieve *sieve, struct span in,
 		}
 		sieve->seen = in.ptr[at - 1] == '\n';
 	}
-	*kept_r = span_of(in.ptr, 0);
-	return in.len;
+	return at;
 }
 
 size_t imap_sieve_next(struct imap_sieve *sieve, struct span in,
 		       struct span *kept_r)
 {
+	bool is_dropped = sieve->state == IMAP_SIEVE_ATTACHMENT;
 	size_t used;
 
-	if (sieve->state == IMAP_SIEVE_ATTACHMENT) {
-		return pass_attachment(sieve, in, kept_r);
+	if (is_in_lines(sieve)) {
+		used = pass_lines(sieve, in);
+		*kept_r = span_first(in, used);
+		return used;
 	}
-	used = pass_text(sieve, in);
-	*kept_r = span_first(in, used);
+	used = find_boundary(sieve, in);
+	*kept_r = is_dropped ? SPAN("") : span_first(in, used);
+	if (sieve->seen == 3) {
+		sieve->state = IMAP_SIEVE_BOUNDARY;
+		if (is_dropped) {
+			*kept_r = SPAN("--");
+		}
+	}
 	return used;
 }

@@ -14,10 +14,12 @@
 enum imap_sieve_state {
 	/* In the header of the message or of a part. */
 	IMAP_SIEVE_HEADER,
-	/* In text. */
+	/* In text, until a line begins with "--". */
 	IMAP_SIEVE_TEXT,
 	/* In what is left out, until a line begins with "--". */
 	IMAP_SIEVE_ATTACHMENT,
+	/* In that line. */
+	IMAP_SIEVE_BOUNDARY,
 };
 
 struct imap_sieve {
@@ -30,7 +32,7 @@ struct imap_sieve {
 	bool has_type;
 	bool awaits_type;
 	bool is_attachment;
-	/* In an attachment: how much of LF "-" "-" was just seen. */
+	/* In text or an attachment: how much of LF "-" "-" was just seen. */
 	unsigned int seen;
 };
 

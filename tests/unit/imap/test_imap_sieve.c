@@ -65,6 +65,12 @@ static void attachments_are_left_out(void **state)
 		/* A whole message, bare line feeds. */
 		{ "Content-Type: video/mp4\n\nAA\n-A\n--", "Content-Type: "
 							   "video/mp4\n\n--" },
+		/* The end of parts within others. */
+		{ MIXED TEXT
+		  "--c--\r\n--b\r\nContent-Type: image/x\r\n\r\n" DATA
+		  "--b--\r\n",
+		  MIXED TEXT "--c--\r\n--b\r\nContent-Type: image/x\r\n\r\n"
+			     "--b--\r\n" },
 		/* A line that begins with one dash ends nothing. */
 		{ "Content-Type: font/x;\r\n\r\n-\r\n-\n--b\r\n\r\nhello\r\n",
 		  "Content-Type: font/x;\r\n\r\n--b\r\n\r\nhello\r\n" },
