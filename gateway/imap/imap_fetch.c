@@ -109,6 +109,20 @@ static bool says_unfit(struct span flags, bool *is_draft_r)
 	return false;
 }
 
+/* Keep the flags, or of more than fit first the one that keeps the message
+   from teaching: a hundred keywords before $Junk must not hide it. */
+static void take_flags(struct imap_fetch *fetch, struct span flags)
+{
+	bool is_draft;
+
+	strbuf_clear(&fetch->flags);
+	if (flags.len > IMAP_GATHER_FLAGS_MAX && says_unfit(flags, &is_draft)) {
+		strbuf_add_str(&fetch->flags, is_draft ? "\\Draft " : "$Junk ");
+	}
+	strbuf_add(&fetch->flags, flags);
+	fetch->has_flags = true;
+}
+
 /* Remember, or forget, what the flags of this response say. */
 static void learn_flags(struct imap_fetch *fetch, uint32_t seq, uint32_t uid)
 {
@@ -229,9 +243,7 @@ static void take_item(struct imap_fetch *fetch, struct span name,
 		take_number(fetch, value, &uid, UINT32_MAX);
 		fetch->uid = (uint32_t)uid;
 	} else if (span_ieq(name, SPAN("FLAGS"))) {
-		strbuf_clear(&fetch->flags);
-		strbuf_add(&fetch->flags, value->text);
-		fetch->has_flags = true;
+		take_flags(fetch, value->text);
 	} else if (span_ieq(name, SPAN("RFC822.SIZE"))) {
 		take_number(fetch, value, &fetch->size, UINT64_MAX / 2);
 	} else if (span_ieq(name, SPAN("ENVELOPE"))) {

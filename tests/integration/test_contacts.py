@@ -269,6 +269,23 @@ def test_row_level_security_shows_nothing_without_an_organization(
                                     role=role) == [["0"]]
 
 
+def test_many_keywords_do_not_hide_the_one_that_counts(through, rig,
+                                                       directory):
+    user = "keywords%d@acme.com" % os.getpid()
+    people = [new_person() for _ in range(3)]
+    rig.dovecot.seed(user, [message_from(person) for person in people])
+    keywords = " ".join("a-keyword-of-some-length-%d" % n for n in range(24))
+    with through.imap(user) as imap:
+        imap.ok("SELECT INBOX")
+        imap.ok("STORE 1 +FLAGS (%s $Junk)" % keywords)
+        imap.ok("STORE 2 +FLAGS (%s \\Draft)" % keywords)
+        imap.ok("STORE 3 +FLAGS (%s)" % keywords)
+    fetch_all(through, user)
+    directory.wait_for(people[2])
+    assert not directory.contact(people[0])
+    assert not directory.contact(people[1])
+
+
 def test_inspectors_that_stop_are_replaced_and_teach_on(rig, postgresql,
                                                          redis):
     """SIGSTOP: neither answering nor dead. Mail does not wait for them."""
