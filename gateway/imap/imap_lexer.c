@@ -221,7 +221,9 @@ ssize_t imap_lexer_next(struct imap_lexer *lexer, struct span in,
 			int step = header_byte(lexer, in.ptr[pos], before);
 
 			if (step < 0) {
-				return -1;
+				/* What came before it is text, however the
+				   bytes were split; then the error. */
+				break;
 			}
 			if (step > 0) {
 				return end_header(lexer, pos + 1, piece_r);
@@ -251,7 +253,10 @@ ssize_t imap_lexer_next(struct imap_lexer *lexer, struct span in,
 		}
 		before = c;
 	}
+	if (pos == 0) {
+		return -1;
+	}
 	lexer->before = before;
 	*piece_r = IMAP_PIECE_TEXT;
-	return (ssize_t)in.len;
+	return (ssize_t)pos;
 }
