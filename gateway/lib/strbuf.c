@@ -72,7 +72,9 @@ void strbuf_add(struct strbuf *buf, struct span bytes)
 	if (bytes.len == 0) {
 		return;
 	}
-	grow(buf, buf->len + bytes.len);
+	if (buf->len + bytes.len >= buf->size) {
+		grow(buf, buf->len + bytes.len);
+	}
 	memcpy(buf->ptr + buf->len, bytes.ptr, bytes.len);
 	buf->len += bytes.len;
 }
@@ -84,6 +86,11 @@ void strbuf_add_str(struct strbuf *buf, const char *str)
 
 void strbuf_add_char(struct strbuf *buf, char c)
 {
+	/* Cheap where it is called for every character. */
+	if (buf->len + 1 < buf->size && buf->len < buf->cap) {
+		buf->ptr[buf->len++] = c;
+		return;
+	}
 	strbuf_add(buf, span_of(&c, 1));
 }
 

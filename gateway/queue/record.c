@@ -10,6 +10,9 @@
 /* Clocks of senders are wrong by hours, not by days. */
 #define SEEN_AHEAD_MAX_S 86400
 
+/* Bytes of a mailbox and a Message-ID. */
+#define ID_TEXT_USUAL 200
+
 /* Bytes of a payload with a contact or two. */
 #define PAYLOAD_USUAL 1500
 
@@ -37,6 +40,7 @@ static void make_id(struct span key, const struct span *parts, size_t count,
 	unsigned char digest[HASH_SHA256_SIZE];
 	struct strbuf text = STRBUF_INIT(SIZE_MAX / 2);
 
+	strbuf_reserve(&text, ID_TEXT_USUAL);
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0) {
 			strbuf_add_char(&text, '\0');
