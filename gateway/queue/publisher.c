@@ -70,6 +70,9 @@ struct publisher {
 	unsigned int connect_timeout_ms;
 	unsigned int command_timeout_ms;
 	struct strbuf event_key;
+	/* Whose stream was asked for last. */
+	char last_organization[UUID_TEXT_SIZE];
+	char last_stream[REDIS_KEY_SIZE];
 	/* The command being written; kept for its memory. */
 	struct strbuf command;
 	enum publisher_state state;
@@ -367,16 +370,26 @@ static int command_xadd(struct publisher *p, const char *key,
 		       : -1;
 }
 
+/* The key of the organization's stream; the next record is mostly of the same
+   organization. */
+static const char *stream_of(struct publisher *p, const char *organization_id)
+{
+	if (strcmp(p->last_organization, organization_id) != 0) {
+		redis_contacts_key(
+			record_partition(organization_id, p->partitions),
+			p->last_stream);
+		memcpy(p->last_organization, organization_id, UUID_TEXT_SIZE);
+	}
+	return p->last_stream;
+}
+
 /* Queue one XADD. The flight is taken over on 0; on -1 (the connection is
    going) it is still the caller's. */
 static int send_entry(struct publisher *p, const struct record_entry *entry,
 		      struct flight *flight)
 {
-	char key[REDIS_KEY_SIZE];
-
-	redis_contacts_key(
-		record_partition(entry->organization_id, p->partitions), key);
-	if (command_xadd(p, key, entry, flight) < 0) {
+	if (command_xadd(p, stream_of(p, entry->organization_id), entry,
+			 flight) < 0) {
 		return -1;
 	}
 	flight->publisher = p;
