@@ -55,7 +55,10 @@ static void fetch_open(struct user *user)
 
 static void fetch_go(struct user *user)
 {
-	user->uid = user->uid % IMAP_SINK_MESSAGES + 1;
+	unsigned int messages =
+		options.again ? options.warm : IMAP_SINK_MESSAGES;
+
+	user->uid = user->uid % messages + 1;
 	user->state = USER_HEAD;
 	user->position = 0;
 	mail_make(user->mail, MAIL_IN,

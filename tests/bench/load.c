@@ -228,11 +228,11 @@ static const struct {
 	const char *name;
 	unsigned int *value;
 } numbers[] = {
-	{ "port", &options.port },	 { "sink_port", &options.sink_port },
-	{ "users", &options.users },	 { "size", &options.size },
-	{ "base", &options.base },	 { "warm", &options.warm },
-	{ "ms", &options.milliseconds }, { "rate", &options.rate },
-	{ "pushes", &options.pushes },
+	{ "port", &options.port },   { "sink_port", &options.sink_port },
+	{ "users", &options.users }, { "size", &options.size },
+	{ "base", &options.base },   { "warm", &options.warm },
+	{ "again", &options.again }, { "ms", &options.milliseconds },
+	{ "rate", &options.rate },   { "pushes", &options.pushes },
 };
 
 static void read_argument(const char *argument)

@@ -24,6 +24,8 @@ struct load_options {
 	unsigned int base;
 	/* Units each user does before the measured part. */
 	unsigned int warm;
+	/* Fetch the messages of the warming again, and no others. */
+	unsigned int again;
 	unsigned int milliseconds;
 	/* Units per second of all users together; 0: as many as go. */
 	unsigned int rate;

@@ -77,7 +77,9 @@ def share_inspected(figures):
 
 TARGETS = [
     Target("fetch 4 KiB, CPU", "fetch-4k", "us", per_unit_us, 1.3, 1.0, BASE),
+    Target("  read again", "fetch-4k-again", "us", per_unit_us, 1.3, 1.0, BASE),
     Target("fetch 64 KiB, CPU", "fetch-64k", "ms/MB", per_mb, 1.0, 0.8, BASE),
+    Target("  read again", "fetch-64k-again", "ms/MB", per_mb, 1.0, 0.8, BASE),
     Target("fetch 1 MiB, CPU", "fetch-1m", "ms/MB", per_mb, 1.0, 0.8, BASE),
     Target("login, full, CPU", "login", "us", per_unit_us, 1.2, 0.9, BASE),
     Target("login, resumed, CPU", "login-resumed", "us", per_unit_us,
