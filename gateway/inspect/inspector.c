@@ -24,6 +24,9 @@
 #define GATHER_MS    2
 #define GATHER_BYTES (64u * 1024)
 
+/* Room in the backlog for nearly any message. */
+#define ROOM_BYTES (64u * 1024)
+
 /* How often deadlines are looked at while anything is owed. */
 #define TICK_MS 50
 
@@ -507,6 +510,11 @@ bool inspector_ask(struct inspector_pool *pool,
 	wake_dispatch_soon(pool);
 	arm_tick(pool);
 	return true;
+}
+
+bool inspector_pool_is_full(const struct inspector_pool *pool)
+{
+	return pool->pending_bytes >= INSPECTOR_BACKLOG_MAX - ROOM_BYTES;
 }
 
 bool inspector_pool_is_idle(const struct inspector_pool *pool)

@@ -72,6 +72,10 @@ bool inspector_ask(struct inspector_pool *pool,
 		   const struct message_origin *origin, struct span bytes,
 		   inspector_callback *callback, void *context);
 
+/* The backlog is as good as full: a message asked about now would probably
+   be refused, so it need not be copied. */
+bool inspector_pool_is_full(const struct inspector_pool *pool);
+
 /* No question is open. */
 bool inspector_pool_is_idle(const struct inspector_pool *pool);
 

@@ -284,11 +284,18 @@ static bool is_known(const struct pipeline *p, const struct session *s,
 
 static bool on_wants_message(struct session *s, const struct tap_source *source)
 {
+	const struct pipeline *p = the_pipeline;
+
 	if (!is_inspected(s)) {
 		return false;
 	}
-	if (is_known(the_pipeline, s, source)) {
+	if (is_known(p, s, source)) {
 		metric_add(METRIC_TAP_KNOWN, 1);
+		return false;
+	}
+	if (inspector_pool_is_full(p->inspectors)) {
+		/* Not copied in vain. */
+		metric_add(METRIC_INSPECTOR_OVERFLOW, 1);
 		return false;
 	}
 	return true;

@@ -218,6 +218,28 @@ static void the_backlog_is_bounded(void **state)
 	inspector_pool_destroy(&pool);
 }
 
+static void a_full_backlog_is_told_before_the_next_message(void **state)
+{
+	struct inspector_pool *pool = create_pool(fake_path, 1, 10000);
+	struct message_origin origin = { 0 };
+	struct asked asked[600] = { 0 };
+	static char text[32 * 1024];
+	size_t accepted = 0;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	while (!inspector_pool_is_full(pool)) {
+		assert_in_range(accepted, 0, N_ELEMENTS(asked) - 1);
+		assert_true(inspector_ask(pool, &origin,
+					  span_of(text, sizeof(text)),
+					  on_answer, &asked[accepted++]));
+	}
+	assert_in_range(accepted, 400, 512);
+	run(pool);
+	assert_false(inspector_pool_is_full(pool));
+	inspector_pool_destroy(&pool);
+}
+
 static void children_are_replaced_by_count(void **state)
 {
 	uint64_t started = metric_get(METRIC_INSPECTORS_STARTED);
@@ -309,6 +331,8 @@ int main(void)
 		cmocka_unit_test(only_the_one_that_kills_is_undecided),
 		cmocka_unit_test(large_messages_pass_whole),
 		cmocka_unit_test(the_backlog_is_bounded),
+		cmocka_unit_test(
+			a_full_backlog_is_told_before_the_next_message),
 		cmocka_unit_test(children_are_replaced_by_count),
 		cmocka_unit_test(a_callback_may_ask),
 		cmocka_unit_test(the_header_names_what_has_no_id),
