@@ -183,7 +183,8 @@ const struct setting settings_table[] = {
 	  "Memory of one worker for messages being sent." },
 	{ SECTION_MESSAGE, "max_tap_bytes", SETTING_BYTES,
 	  TOP(message.max_tap_bytes), "256K", 4096, GIB, NULL, true,
-	  "What is copied at most of one message, to learn from." },
+	  "What is copied at most of one message without its attachments, to "
+	  "learn from." },
 	{ SECTION_MESSAGE, "tap_budget_bytes", SETTING_BYTES,
 	  TOP(message.tap_budget_bytes), "64M", 4096, TIB, NULL, true,
 	  "Memory of one worker for such copies." },
