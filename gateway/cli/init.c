@@ -2,6 +2,7 @@
    overwrites what is there. */
 #include "cli/command.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -44,6 +45,8 @@ struct init_options {
 	const char *user;
 	const char *host_name;
 	bool print_only;
+	/* Paths that were given relative, made absolute; NULL: the others. */
+	char *absolute[4];
 };
 
 enum option_key {
@@ -278,6 +281,7 @@ static int make_absolute(struct init_options *o)
 				       &o->choice.key_file };
 	char *here = getcwd(NULL, 0);
 
+	static_assert(N_ELEMENTS(paths) == N_ELEMENTS(o->absolute), "paths");
 	for (size_t i = 0; i < N_ELEMENTS(paths); i++) {
 		if (*paths[i] == NULL || (*paths[i])[0] == '/') {
 			continue;
@@ -287,8 +291,8 @@ static int make_absolute(struct init_options *o)
 				     strerror(errno));
 			return -1;
 		}
-		/* Kept until the program ends, like the arguments. */
-		*paths[i] = xasprintf("%s/%s", here, *paths[i]);
+		o->absolute[i] = xasprintf("%s/%s", here, *paths[i]);
+		*paths[i] = o->absolute[i];
 	}
 	free(here);
 	return 0;
@@ -323,6 +327,27 @@ static bool choice_is_plain(const struct conf_choice *choice)
 	return true;
 }
 
+static int check_and_init(struct init_options *o)
+{
+	if (make_absolute(o) < 0) {
+		return COMMAND_FAILED;
+	}
+	if (strcmp(o->user, DEFAULT_USER) != 0) {
+		o->choice.user = o->user;
+	}
+	if (!choice_is_plain(&o->choice)) {
+		return COMMAND_MISUSED;
+	}
+	if ((o->choice.chain_file == NULL) != (o->choice.key_file == NULL)) {
+		command_fail("init", "--chain and --key belong together");
+		return COMMAND_MISUSED;
+	}
+	if (o->choice.domain != NULL && o->choice.organization == NULL) {
+		o->choice.organization = o->choice.domain;
+	}
+	return init(o);
+}
+
 int command_init(int argc, char **argv)
 {
 	struct init_options o = {
@@ -330,6 +355,7 @@ int command_init(int argc, char **argv)
 		.user = DEFAULT_USER,
 	};
 	int option;
+	int status;
 
 	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) !=
 	       -1) {
@@ -347,21 +373,9 @@ int command_init(int argc, char **argv)
 			return COMMAND_MISUSED;
 		}
 	}
-	if (make_absolute(&o) < 0) {
-		return COMMAND_FAILED;
+	status = check_and_init(&o);
+	for (size_t i = 0; i < N_ELEMENTS(o.absolute); i++) {
+		free(o.absolute[i]);
 	}
-	if (strcmp(o.user, DEFAULT_USER) != 0) {
-		o.choice.user = o.user;
-	}
-	if (!choice_is_plain(&o.choice)) {
-		return COMMAND_MISUSED;
-	}
-	if ((o.choice.chain_file == NULL) != (o.choice.key_file == NULL)) {
-		command_fail("init", "--chain and --key belong together");
-		return COMMAND_MISUSED;
-	}
-	if (o.choice.domain != NULL && o.choice.organization == NULL) {
-		o.choice.organization = o.choice.domain;
-	}
-	return init(&o);
+	return status;
 }

@@ -113,6 +113,12 @@ def configuration(gateway):
     return "".join(plain + text)
 
 
+def has_sanitizers(program):
+    """True for a build with AddressSanitizer, which keeps what is freed:
+    limits on memory mean little then."""
+    return b"__asan_init" in program.read_bytes()
+
+
 class Gateway(Server):
     """One posternd; for settings see configuration()."""
 
@@ -149,9 +155,7 @@ class Gateway(Server):
         return copy
 
     def has_sanitizers(self):
-        """True for a build with AddressSanitizer, which keeps what is
-        freed: limits on memory mean little then."""
-        return b"__asan_init" in self.program("posternd").read_bytes()
+        return has_sanitizers(self.program("posternd"))
 
     def prepare(self):
         give(self.run, self.owner, 0o750)
