@@ -38,38 +38,6 @@ const char *phone_kind_name(enum phone_kind kind)
 	return phone_names[kind];
 }
 
-static int parse_name(struct span name, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (span_eq(name, span_str(names[i]))) {
-			return (int)i;
-		}
-	}
-	return -1;
-}
-
-int contact_kind_parse(struct span name, enum contact_kind *kind_r)
-{
-	int i = parse_name(name, kind_names, N_ELEMENTS(kind_names));
-
-	if (i < 0) {
-		return -1;
-	}
-	*kind_r = (enum contact_kind)i;
-	return 0;
-}
-
-int phone_kind_parse(struct span name, enum phone_kind *kind_r)
-{
-	int i = parse_name(name, phone_names, N_ELEMENTS(phone_names));
-
-	if (i < 0) {
-		return -1;
-	}
-	*kind_r = (enum phone_kind)i;
-	return 0;
-}
-
 /* As everywhere else, and nothing in it that no reader sees: two addresses
    that look alike must not be two contacts, nor one read backwards. */
 static int canonical_email(struct span email, char out_r[ADDRESS_EMAIL_MAX + 1])

@@ -99,8 +99,6 @@ struct contact_list {
 const char *contact_kind_name(enum contact_kind kind);
 const char *contact_role_name(enum contact_role role);
 const char *phone_kind_name(enum phone_kind kind);
-int contact_kind_parse(struct span name, enum contact_kind *kind_r);
-int phone_kind_parse(struct span name, enum phone_kind *kind_r);
 
 /* The contact with this canonical address, added when it is new. NULL when
    the list is full or email is no address. */

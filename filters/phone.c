@@ -352,30 +352,3 @@ void phone_region(const char *e164, char region_r[3])
 {
 	phone_shim_region(e164, region_r);
 }
-
-void phone_warm_up(void)
-{
-	/* One number for each kind of pattern: region, type, trunk prefix. */
-	static const struct {
-		const char *digits;
-		const char *region;
-	} numbers[] = {
-		{ "+493012345678", "" }, { "03012345678", "DE" },
-		{ "02079460652", "GB" }, { "2065550111", "US" },
-		{ "0142685300", "FR" },	 { "+390612345678", "" },
-		{ "0612345678", "NL" },	 { "601234567", "PL" },
-		{ "0664123456", "AT" },	 { "0791234567", "CH" },
-		{ "952521430", "ES" },	 { "912345678", "PT" },
-		{ "89213456789", "RU" }, { "0334362112", "JP" },
-		{ "13812345678", "CN" },
-	};
-	struct phone_number number;
-	char region[3];
-
-	for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
-		if (phone_parse(numbers[i].digits, numbers[i].region,
-				&number) == 0) {
-			phone_region(number.e164, region);
-		}
-	}
-}

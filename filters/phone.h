@@ -37,8 +37,4 @@ int phone_parse(const char *digits, const char *region,
 /* The region of an E.164 number, "DE", or "" when it has none. */
 void phone_region(const char *e164, char region_r[3]);
 
-/* Load libphonenumber's tables and compile its patterns now, so that it needs
-   nothing from the system later (the sandbox allows it nothing). */
-void phone_warm_up(void);
-
 #endif

@@ -38,17 +38,6 @@ void log_set_listener(log_listener *listener, void *context)
 	listener_context = context;
 }
 
-int log_level_parse(const char *text, enum log_level *level_r)
-{
-	for (size_t i = 0; i < N_ELEMENTS(level_names); i++) {
-		if (strcmp(text, level_names[i]) == 0) {
-			*level_r = (enum log_level)i;
-			return 0;
-		}
-	}
-	return -1;
-}
-
 /* Replace what could end the line or move the reader's cursor. */
 static void make_printable(char *text)
 {

@@ -28,9 +28,6 @@ void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);
 void log_set_listener(log_listener *listener, void *context);
 
-/* Read "error", "warning", "info" or "debug". Return 0 or -1. */
-int log_level_parse(const char *text, enum log_level *level_r);
-
 /* Write one line. Control bytes in the result are escaped, so that no
    argument can forge a line; lines are cut at LOG_LINE_MAX bytes. */
 #define LOG_LINE_MAX 2048

@@ -91,19 +91,9 @@ const struct session_route *session_route(const struct session *s)
 	return &s->route;
 }
 
-bool session_is_connected(const struct session *s)
-{
-	return s->connected;
-}
-
 bool session_is_authenticated(const struct session *s)
 {
 	return s->authenticated;
-}
-
-bool session_is_closing(const struct session *s)
-{
-	return s->closing;
 }
 
 void session_set_context(struct session *s, void *context)

@@ -164,7 +164,6 @@ int session_connect(struct session *s, const struct credential *credential,
 		    struct error *err_r);
 /* Drop the server connection (login failed; the client may try again). */
 void session_disconnect_server(struct session *s);
-bool session_is_connected(const struct session *s);
 
 /* Begin TLS: as server towards the client, as client with verification
    towards the provider. Anything already received in plaintext from that
@@ -185,14 +184,12 @@ void session_login_failed(struct session *s, struct span login);
 
 /* One timer per session; replaces the earlier one; 0 stops it. */
 void session_set_timeout(struct session *s, unsigned int seconds);
-/* Idle sessions: give back what is only needed while bytes move. */
 
 /* End both sides with a reason a person can read (at most one line, no peer
    text unless quoted). Ciphertext already produced is still sent to the
    client for a short while. The session is reaped later: do not touch it
    again in this call. */
 void session_close(struct session *s, const char *why);
-bool session_is_closing(const struct session *s);
 
 /* The pipeline's own pointer. */
 void session_set_context(struct session *s, void *context);

@@ -157,11 +157,6 @@ const char *tls_version(const struct tls *tls)
 	return SSL_get_version(tls->ssl);
 }
 
-const char *tls_cipher(const struct tls *tls)
-{
-	return SSL_get_cipher_name(tls->ssl);
-}
-
 static enum tls_read_status read_status(struct tls *tls, int status,
 					struct error *err_r)
 {

@@ -82,9 +82,8 @@ static inline bool tls_is_on(const struct tls *tls)
    Return 1 done, 0 more bytes needed, -1 failed. */
 int tls_handshake(struct tls *tls, struct span *in, struct error *err_r);
 bool tls_was_resumed(const struct tls *tls);
-/* "TLSv1.3 TLS_AES_128_GCM_SHA256". Static for the connection's life. */
+/* "TLSv1.3". Static for the connection's life. */
 const char *tls_version(const struct tls *tls);
-const char *tls_cipher(const struct tls *tls);
 
 enum tls_read_status {
 	/* out is full; there may be more. */
